@@ -1,0 +1,87 @@
+"""Options from settings: every field of a settings dataclass becomes an option, and what is given becomes settings."""
+
+import argparse
+from typing import Any, NoReturn
+
+from coronet.errors import SettingsError
+from coronet.settings import Setting, fields_of, from_json
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose complaints are one line on stderr that begins with the program's name."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with status 2."""
+        verb = self.prog.partition(" ")[2]
+        self.exit(2, f"coronet: {message}. See: coronet {f'{verb} ' if verb else ''}--help\n")
+
+
+def add_settings(parser: argparse.ArgumentParser, settings_class: type, required: tuple[str, ...] = ()) -> None:
+    """Add an option for every field of a settings dataclass: --image-size for image_size."""
+    for field in fields_of(settings_class):
+        flags = [f"--{field.name.replace('_', '-')}"]
+        if "_" in field.name:
+            flags.append(f"--{field.name}")  # the spelling of pytorch-CycleGAN-and-pix2pix
+        help_text = _help(field).replace("%", "%%")
+        if field.kind is bool:
+            wanted = not field.default
+            names = flags if wanted else [flag.replace("--", "--no-", 1) for flag in flags]
+            parser.add_argument(
+                *names, dest=field.name, action="store_const", const=wanted, default=None, help=help_text
+            )
+        else:
+            parser.add_argument(
+                *flags, default=None, metavar=_metavar(field), help=help_text, required=field.name in required
+            )
+
+
+def settings_from(parsed: argparse.Namespace, settings_class: type) -> Any:
+    """Build checked settings from what was given on the command line; the rest keeps its default."""
+    given = {}
+    for field in fields_of(settings_class):
+        value = getattr(parsed, field.name, None)
+        if value is not None:
+            given[field.name] = _convert(field, value)
+    return from_json(settings_class, given)
+
+
+def _help(field: Setting) -> str:
+    bounds = "" if field.low is None or field.high is None else f", {field.low:g} to {field.high:g}"
+    default = "" if field.default in (None, "") or field.kind is bool else f"default {field.default}"
+    note = f"{default}{bounds}".removeprefix(", ")
+    return f"{field.label}. {field.help} {f'({note})' if note else ''}".replace("  ", " ").strip()
+
+
+def _metavar(field: Setting) -> str:
+    if field.choices:
+        return "{" + ",".join(field.choices) + "}"
+    return {int: "N", float: "X"}.get(field.kind, field.name.upper())
+
+
+def _convert(field: Setting, value: Any) -> Any:
+    if field.kind not in (int, float) or not isinstance(value, str):
+        return value
+    try:
+        return field.kind(value)
+    except ValueError as error:
+        kind = "a whole number" if field.kind is int else "a number"
+        raise SettingsError(f"'{field.name}' is '{value}', but must be {kind}.") from error
+
+
+def number_from(text: str | float, name: str) -> float:
+    """Read a number from an option that no settings field describes."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SettingsError(f"'{name}' is '{text}', but must be a number.") from error
+
+
+def whole_number_from(text: str | int, name: str, *, least: int) -> int:
+    """Read a whole number from an option that no settings field describes."""
+    try:
+        number = int(text)
+    except ValueError as error:
+        raise SettingsError(f"'{name}' is '{text}', but must be a whole number.") from error
+    if number < least:
+        raise SettingsError(f"'{name}' is {number}, but must be at least {least}.")
+    return number

@@ -1,0 +1,142 @@
+"""What a generator costs: parameters and multiply-accumulates (MACs), as a function of its widths.
+
+This is the only place that counts. `macs` is the true number (a transposed convolution multiplies at its input
+resolution); `macs_as_published` counts it at its output resolution, as torchprofile and most papers do. Convolutions
+only; norms, activations and biases (< 0.5 %) are left out of both. FLOPs are twice the MACs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from coronet.channels import Axes
+from coronet.networks import Generator, GeneratorConfig, build
+
+Budget = Literal["macs", "params"]
+Convention = Literal["macs", "macs_as_published", "params"]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Counts for one image of the stated size."""
+
+    macs: int
+    macs_as_published: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """One tensor: its positions (how often each of its numbers is used per image) and its dimensions."""
+
+    name: str
+    shape: tuple[int, ...]
+    positions: int
+    positions_as_published: int
+
+
+def cost(config: GeneratorConfig, image_size: int | None = None) -> Cost:
+    """Count one generator for square images of `image_size` pixels (default: the size it was made for)."""
+    counts = {
+        convention: CostModel(config, image_size, convention).at(config.widths)
+        for convention in ("macs", "macs_as_published", "params")
+    }
+    return Cost(int(counts["macs"]), int(counts["macs_as_published"]), int(counts["params"]))
+
+
+class CostModel:
+    """The cost of one net at any widths, in microseconds: every term is a product of at most two channel counts."""
+
+    def __init__(self, config: GeneratorConfig, image_size: int | None = None, convention: Convention = "macs") -> None:
+        self.groups = tuple(config.widths)
+        narrow = config.with_widths(dict.fromkeys(config.widths, 2))  # where a kernel is used depends on no width
+        generator, layers = _measured_layers(narrow, image_size or config.image_size)
+        index = {group: column for column, group in enumerate(self.groups)}
+        axes = generator.axes()
+        rows = [layer for layer in layers if convention == "params" or layer.positions]
+        self._factor = np.array([_factor(layer, axes, convention) for layer in rows])
+        self._first = _Extent(rows, axes, index, 0)
+        self._second = _Extent(rows, axes, index, 1)
+        self.total = self.at(config.widths)
+
+    def vector(self, widths: Mapping[str, int]) -> Vector:
+        """Order widths as this model does."""
+        return np.array([widths[group] for group in self.groups], dtype=np.float64)
+
+    def at(self, widths: Mapping[str, int] | Vector) -> float:
+        """Give the cost at these widths."""
+        counts = widths if isinstance(widths, np.ndarray) else self.vector(widths)
+        return float(self._factor @ (self._first.at(counts) * self._second.at(counts)))
+
+    def marginal(self, widths: Mapping[str, int] | Vector) -> Vector:
+        """Give the cost that one more channel would add, per group in the order of `groups`."""
+        counts = widths if isinstance(widths, np.ndarray) else self.vector(widths)
+        first, second = self._first, self._second
+        return np.asarray(
+            (self._factor * second.at(counts)) @ first.slope
+            + (self._factor * first.at(counts)) @ second.slope
+            + self._factor @ (first.slope * second.slope)
+        )
+
+
+class _Extent:
+    """The length of one dimension of every tensor, as a linear function of the widths."""
+
+    def __init__(self, rows: list[_Layer], axes: Axes, index: Mapping[str, int], dimension: int) -> None:
+        self.slope = np.zeros((len(rows), len(index)))
+        self.constant = np.ones(len(rows))
+        for row, layer in enumerate(rows):
+            dims = axes[layer.name]
+            if dimension < len(dims) and dims[dimension]:
+                self.constant[row] = 0.0
+                for group in dims[dimension]:
+                    self.slope[row, index[group]] += 1.0
+
+    def at(self, counts: Vector) -> Vector:
+        return np.asarray(self.slope @ counts + self.constant)
+
+
+def _factor(layer: _Layer, axes: Axes, convention: Convention) -> float:
+    """Multiply the dimensions that no group lies along, and the positions."""
+    dims = axes[layer.name]
+    fixed = [size for axis, size in enumerate(layer.shape) if axis >= len(dims) or not dims[axis]]
+    positions = {"macs": layer.positions, "macs_as_published": layer.positions_as_published, "params": 1}
+    return float(np.prod(fixed) * positions[convention]) if fixed else float(positions[convention])
+
+
+@lru_cache(maxsize=64)
+def _measured_layers(config: GeneratorConfig, image_size: int) -> tuple[Generator, tuple[_Layer, ...]]:
+    """Run the net once on the meta device (no memory, no arithmetic) and note where its convolutions are used."""
+    with torch.device("meta"):
+        generator = build(config).eval()
+        positions: dict[str, tuple[int, int]] = {}
+        hooks = [
+            module.register_forward_hook(_recorder(name, positions))
+            for name, module in generator.named_modules()
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        ]
+        with torch.no_grad():
+            generator(torch.empty(1, config.input_channels, image_size, image_size))
+        for hook in hooks:
+            hook.remove()
+    layers = [
+        _Layer(name, tuple(parameter.shape), *positions.get(name.removesuffix(".weight"), (0, 0)))
+        for name, parameter in generator.named_parameters()
+    ]
+    return generator, tuple(layers)
+
+
+def _recorder(name: str, positions: dict[str, tuple[int, int]]):  # type: ignore[no-untyped-def]
+    def record(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        out = output.shape[-2] * output.shape[-1]
+        into = inputs[0].shape[-2] * inputs[0].shape[-1]
+        positions[name] = (into if isinstance(module, nn.ConvTranspose2d) else out, out)
+
+    return record

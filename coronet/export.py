@@ -1,0 +1,298 @@
+"""Generators as ONNX files: fp32, fp16 and int8, none of which is written before it was run and compared.
+
+The integers are made in quantisation.py; running a file is runtime.py's.
+"""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from coronet import quantisation
+from coronet.errors import DataError, ExportError
+from coronet.files import atomic_path
+from coronet.networks import Generator, GeneratorConfig, build
+from coronet.runtime import OnnxGenerator, Precision, open_onnx
+from coronet.similarity import psnr
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["Exported", "OnnxGenerator", "Precision", "open_onnx", "to_onnx"]
+
+Checked = Literal["real images", "synthetic images"]
+LARGEST_DIFFERENCE = 1e-3  # of an fp32 model to torch, per value in [-1, 1]; 4e-6 to 6e-5 is usual
+LEAST_PSNR = {"fp16": 40.0, "int8": 28.0}  # dB to torch; 75 to 80 and 30 to 34 are usual
+HIGHEST_PSNR = 200.0  # dB, stands for no difference at all
+_UNSTABLE = (
+    "The network answers an invisible change of the image with another picture, so that the export cannot be checked. "
+    "Train it longer."
+)
+_SYNTHETIC_IMAGES = 4
+_SECOND_SIZE = (48, 80)  # pixels, rounded up to the size multiple; larger multiples than 512 are not tried twice
+_REMEDIES = {
+    "fp16": "Export fp32 instead, or force it",
+    "int8": "Give 16 or more typical images, export fp16 or fp32 instead, or force it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An ONNX file and how far its output lies from the original's.
+
+    max_abs_difference: largest over all values and images, on the scale [-1, 1]. psnr_db: peak 2 (the width of that
+    scale), mean over the images, at most 200. forced: it misses the bound of its precision and was wanted anyway.
+    """
+
+    path: Path
+    precision: Precision
+    bytes: int
+    sha256: str
+    max_abs_difference: float
+    psnr_db: float
+    forced: bool
+    checked_on: Checked
+    images: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn into plain JSON values."""
+        return asdict(self) | {"path": str(self.path)}
+
+
+def to_onnx(
+    generator: Generator,
+    path: Path,
+    *,
+    images: Sequence[Tensor],
+    precision: Precision = "fp32",
+    lineage: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Exported:
+    """Write a generator, in evaluation mode, as one ONNX file for any batch and size; the generator stays as it is.
+
+    images: each (1, C, H, W) in [-1, 1]; the file is compared with torch on them and int8 takes its ranges from them,
+    synthetic ones stand in for none. lineage: JSON values for the file's metadata. force: accept an fp16 or int8 model
+    below its LEAST_PSNR. Raises DataError for unusable images, ExportError where the file computes something else than
+    the generator, RunError where it cannot be written. `path` is not touched before all checks have passed.
+    """
+    for image in images:
+        _check_image(image, generator.config)
+    with atomic_path(path) as temporary:
+        network = _evaluation_copy(generator)
+        model = _exact_model(network)
+        _describe(model, network.config, "fp32", lineage or {})
+        real, compared = _checks(network, _runtime(model), images)
+        if precision != "fp32":
+            model = _CONVERSIONS[precision](model, [one.image for one in compared])
+            _describe(model, network.config, precision, lineage or {})
+            compared = _rerun(compared, _runtime(model))
+        difference, decibels = _scores(compared)
+        forced = _judge(precision, difference, decibels, force)
+        data = model.SerializeToString()
+        temporary.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    checked_on: Checked = "real images" if real else "synthetic images"
+    return Exported(path, precision, len(data), digest, difference, decibels, forced, checked_on, len(compared))
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """One image with its translations."""
+
+    image: Tensor
+    expected: Tensor  # by torch
+    actual: Tensor  # by ONNX Runtime
+
+
+def _check_image(image: Tensor, config: GeneratorConfig) -> None:
+    shape, multiple = tuple(image.shape), config.size_multiple
+    if len(shape) != 4 or shape[:2] != (1, config.input_channels):
+        raise DataError(
+            f"An image of shape {shape} cannot check the export. Give (1, {config.input_channels}, height, width)."
+        )
+    if 0 in shape or shape[2] % multiple or shape[3] % multiple:
+        raise DataError(
+            f"An image of {shape[3]} x {shape[2]} pixels cannot check the export. Give sides that are multiples "
+            f"of {multiple}."
+        )
+
+
+def _synthetic(config: GeneratorConfig) -> list[Tensor]:
+    """Draw smooth images with a little texture, of the model's size, always the same ones."""
+    random = torch.Generator().manual_seed(0)
+    side = max(1, min(config.image_size, 256) // config.size_multiple) * config.size_multiple
+    coarse = torch.randn(_SYNTHETIC_IMAGES, config.input_channels, 8, 8, generator=random)
+    smooth = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
+    texture = 0.1 * torch.randn(smooth.shape, generator=random)
+    return list(torch.split((smooth + texture).tanh(), 1))
+
+
+def _evaluation_copy(generator: Generator) -> Generator:
+    """Build the same network on the processor in evaluation mode, sharing the weights where they lie there."""
+    with torch.device("meta"):
+        network = build(generator.config)
+    weights = {
+        name: tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype)
+        for name, tensor in generator.state_dict().items()
+    }
+    if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
+        raise ExportError("Some weights are infinite or not a number. The model is damaged: train or convert it again.")
+    network.load_state_dict(weights, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def _exact_model(network: Generator) -> "onnx.ModelProto":
+    """Translate a network to ONNX in fp32 with free batch, height and width, and without traces of this machine."""
+    multiple = network.config.size_multiple
+    height, width = (multiple * torch.export.Dim(name) for name in ("rows", "columns"))
+    side = multiple * max(2, 64 // multiple)  # at one pixel inside, the exporter would take the size for fixed
+    example = torch.zeros(2, network.config.input_channels, side, side)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's about its own use of torch
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+            input_names=["input"],
+            output_names=["output"],
+            dynamic_shapes=({0: torch.export.Dim("batch"), 2: height, 3: width},),
+        )
+    assert program is not None
+    model: onnx.ModelProto = program.model_proto
+    del model.graph.metadata_props[:]  # the exporter's notes, in another order in every process
+    for node in model.graph.node:
+        del node.metadata_props[:]  # stack traces with paths
+        node.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        for index, name in ((0, "batch"), (2, "height"), (3, "width")):
+            value.type.tensor_type.shape.dim[index].dim_param = name
+    return model
+
+
+def _runtime(model: "onnx.ModelProto") -> OnnxGenerator:
+    return OnnxGenerator(model.SerializeToString(), "The exported model", threads=torch.get_num_threads())
+
+
+def _checks(network: Generator, exact: OnnxGenerator, images: Sequence[Tensor]) -> tuple[bool, list[_Comparison]]:
+    """Compare the fp32 model with torch on the images, or on synthetic ones where none can be used (False)."""
+    _try_second_size(network, exact)
+    real = _comparisons(network, exact, [image.detach().to("cpu", torch.float32) for image in images])
+    compared = real or _comparisons(network, exact, _synthetic(network.config))
+    if not compared:
+        raise ExportError(_UNSTABLE)
+    return bool(real), compared
+
+
+def _try_second_size(network: Generator, exact: OnnxGenerator) -> None:
+    """Raise ExportError unless the fp32 model equals torch for a batch of two and unequal sides, too."""
+    multiple = network.config.size_multiple
+    if multiple > 512:
+        return
+    height, width = (-(-side // multiple) * multiple for side in _SECOND_SIZE)
+    width += multiple if width == height else 0
+    image = F.interpolate(_synthetic(network.config)[0], size=(height, width), mode="bilinear", align_corners=False)
+    if not _comparisons(network, exact, [torch.cat([image, -image])]):
+        raise ExportError(_UNSTABLE)
+
+
+@torch.inference_mode()
+def _comparisons(network: Generator, exact: OnnxGenerator, images: Sequence[Tensor]) -> list[_Comparison]:
+    """Translate every image with torch and the fp32 model; raises ExportError where these do not agree.
+
+    Images are left out on which the net amplifies rounding errors: instance norm blows those of a blank page up to
+    full scale.
+    """
+    compared = []
+    for image in images:
+        one = _Comparison(image, network(image), exact(image))
+        difference, _ = _scores([one])
+        if difference > LARGEST_DIFFERENCE and _response(network, one) > difference / 2:
+            continue
+        _judge("fp32", difference, 0.0, force=False)
+        compared.append(one)
+    return compared
+
+
+def _response(network: Generator, one: _Comparison) -> float:
+    """Measure how far torch's own output moves when the image changes by an 80th of a grey level."""
+    noise = torch.rand(one.image.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return float((network(one.image + 1e-4 * noise) - one.expected).abs().max())
+
+
+def _rerun(compared: Sequence[_Comparison], runtime: OnnxGenerator) -> list[_Comparison]:
+    return [replace(one, actual=runtime(one.image)) for one in compared]
+
+
+def _int8(model: "onnx.ModelProto", images: Sequence[Tensor]) -> "onnx.ModelProto":
+    return quantisation.quantise(model, [image.numpy() for image in images])
+
+
+def _fp16(model: "onnx.ModelProto", images: Sequence[Tensor]) -> "onnx.ModelProto":
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a warning for each weight below fp16's smallest number
+        return convert_float_to_float16(model, keep_io_types=True)
+
+
+_CONVERSIONS = {"fp16": _fp16, "int8": _int8}
+
+
+def _describe(
+    model: "onnx.ModelProto", config: GeneratorConfig, precision: Precision, lineage: Mapping[str, Any]
+) -> None:
+    """Write into the model's metadata what someone who holds only the file must know."""
+    notes = {
+        "created_by": "CoroNet Studio",
+        "architecture": config.architecture,
+        "precision": precision,
+        "preprocessing": f"RGB, [-1, 1], NCHW, sides multiples of {config.size_multiple}",
+        "postprocessing": "clamp to [-1, 1], (x + 1) * 127.5, round to 8 bits, NCHW to HWC",
+        "size_multiple": str(config.size_multiple),
+        "image_size": str(config.image_size),
+        "input_channels": str(config.input_channels),
+        "output_channels": str(config.output_channels),
+        "lineage": json.dumps(dict(lineage), ensure_ascii=False, sort_keys=True),
+    }
+    del model.graph.value_info[:]  # shapes of hidden tensors, which every reader infers itself
+    model.producer_name = "CoroNet Studio"
+    model.producer_version = ""
+    del model.metadata_props[:]
+    for key, value in notes.items():
+        item = model.metadata_props.add()
+        item.key, item.value = key, value
+
+
+def _scores(compared: Sequence[_Comparison]) -> tuple[float, float]:
+    """Give the largest difference and the mean PSNR in dB between torch and ONNX Runtime; NaN for NaN outputs."""
+    largest = torch.stack([(one.expected - one.actual).abs().max() for one in compared])
+    decibels = torch.stack([psnr(one.expected, one.actual).clamp(max=HIGHEST_PSNR).mean() for one in compared])
+    return float(largest.max()), float(decibels.mean())
+
+
+def _judge(precision: Precision, difference: float, decibels: float, force: bool) -> bool:
+    """Raise ExportError for a model that is not good enough; True if it is not, but forced."""
+    if precision == "fp32":
+        if not difference <= LARGEST_DIFFERENCE:  # NaN is refused, too
+            raise ExportError(
+                f"The ONNX model differs from the original by {difference:.2g}, more than {LARGEST_DIFFERENCE}. "
+                "Check it on other images and report it with the model."
+            )
+        return False
+    if decibels >= LEAST_PSNR[precision]:
+        return False
+    if not force:
+        raise ExportError(
+            f"{precision} loses too much: {decibels:.1f} dB to the original, at least {LEAST_PSNR[precision]:.0f} are "
+            f"needed. {_REMEDIES[precision]}."
+        )
+    return True

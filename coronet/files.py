@@ -1,0 +1,70 @@
+"""Writing files so that a reader sees the old or the new content and never half of it."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from coronet.errors import RunError
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full. Free some space",
+    errno.EDQUOT: "the disk quota is used up. Free some space",
+    errno.EACCES: "permission was denied. Choose a folder you may write to",
+    errno.EPERM: "permission was denied. Choose a folder you may write to",
+    errno.EROFS: "the file system is read-only. Choose another folder",
+    errno.ENOENT: "its folder does not exist. Create it first",
+    errno.ENOTDIR: "a file stands where a folder is needed. Choose another path",
+    errno.EISDIR: "a folder stands where a file is needed. Choose another path",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
+}
+
+
+@contextmanager
+def plain_os_errors(path: Path, action: str = "write") -> Iterator[None]:
+    """Turn an OSError inside the block into a RunError that says what, where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        reason = _REASONS.get(error.errno or 0, f"{error.strerror or error}. Check the disk")
+        raise RunError(f"Cannot {action} {path}: {reason} and try again.") from error
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on leaving without an error it replaces `path` in one step.
+
+    Raises RunError when the disk is full, the folder is missing or may not be written.
+    """
+    with plain_os_errors(path):
+        temporary = path.with_name(f".{path.name[:40]}.{uuid4().hex[:8]}.part")
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write bytes so that `path` never holds a part of them."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json_atomic(path: Path, value: Any) -> None:
+    """Write a value as readable JSON in UTF-8, atomically."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomic(path, text.encode("utf-8"))
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents; RunError says why where that fails."""
+    with plain_os_errors(path, "create the folder"):
+        path.mkdir(parents=True, exist_ok=True)

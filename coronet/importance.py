@@ -1,0 +1,99 @@
+"""How much each channel matters: consumer norms, and the Taylor (Jacobian) score measured on images.
+
+Both look at the consumers' side. The producer's filter norm says nothing in front of a norm layer, which rescales it.
+Scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from coronet.channels import Widths
+from coronet.cost import CostModel
+from coronet.networks import Generator
+
+Importance = dict[str, Tensor]  # group -> (channels,) float64, not negative
+
+
+def consumers(generator: Generator) -> dict[str, tuple[int, tuple[str, ...]]]:
+    """List the kernels that mix channels: tensor name -> (input dimension, groups along it). Depthwise ones do not."""
+    table = generator.axes()
+    found = {}
+    for name, module in generator.named_modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.groups == 1:
+            dimension = 0 if isinstance(module, nn.ConvTranspose2d) else 1
+            groups = table[f"{name}.weight"][dimension]
+            if groups:
+                found[f"{name}.weight"] = (dimension, groups)
+    return found
+
+
+def consumer_norm(generator: Generator, weights: Mapping[str, Tensor] | None = None) -> Importance:
+    """Score a channel by its share of the squared weights of every kernel that reads it. Needs no image."""
+    tensors = weights if weights is not None else generator.state_dict()
+    squares = {}
+    for name in consumers(generator):
+        square = tensors[name].detach().double().square()
+        squares[name] = square / square.sum().clamp_min(1e-300)
+    return _gather(generator, squares)
+
+
+def taylor(generator: Generator, images: Iterable[Tensor], random: torch.Generator, *, probes: int = 1) -> Importance:
+    """Score a channel by the squared first-order change of the output when it is removed.
+
+    For every image (1, C, H, W) and probe, a random smooth pattern is laid over the output; the gradient of the sum
+    with respect to a factor on the channel, at the consumers, is squared and averaged (Molchanov et al. 2017, with
+    the output in place of the loss). The generator must be in evaluation mode; costs one forward and backward each.
+    """
+    names = list(consumers(generator))
+    parameters = dict(generator.named_parameters())
+    kernels = {name: parameters[name].detach().requires_grad_() for name in names}  # the generator may be frozen
+    total: Importance = {
+        group: torch.zeros(width, dtype=torch.float64) for group, width in generator.config.widths.items()
+    }
+    count = 0
+    for image in images:
+        for _ in range(probes):
+            with torch.enable_grad():
+                output = torch.func.functional_call(generator, kernels, (image,))
+                pattern = smooth_noise(output.shape, random).to(output)
+                gradients = torch.autograd.grad((output * pattern).sum() / output.numel() ** 0.5, [*kernels.values()])
+            changes = {
+                name: (kernel.detach() * gradient).double()
+                for (name, kernel), gradient in zip(kernels.items(), gradients, strict=True)
+            }
+            for group, change in _gather(generator, changes).items():
+                total[group] += change.square().cpu()
+            count += 1
+    if not count:
+        raise ValueError("Importance is measured on images, and none was given.")
+    return {group: value / count for group, value in total.items()}
+
+
+def per_cost(importance: Mapping[str, Tensor], cost: CostModel, widths: Widths) -> Importance:
+    """Divide every score by what one channel of its group costs, so that one ranking serves all groups."""
+    marginal = dict(zip(cost.groups, cost.marginal(widths), strict=True))
+    return {group: values.double() / max(float(marginal[group]), 1e-12) for group, values in importance.items()}
+
+
+def smooth_noise(shape: Sequence[int], random: torch.Generator, *, cells: int = 8) -> Tensor:
+    """Draw unit-variance noise of low spatial frequency, (N, C, H, W); drawn on `cells` points per side."""
+    coarse = torch.randn(shape[0], shape[1], min(cells, shape[2]), min(cells, shape[3]), generator=random)
+    noise = F.interpolate(coarse, size=tuple(shape[2:]), mode="bilinear", align_corners=False)
+    return noise / noise.square().mean().sqrt().clamp_min(1e-12)
+
+
+def _gather(generator: Generator, values: Mapping[str, Tensor]) -> Importance:
+    """Sum a value per weight over every kernel that reads a channel."""
+    widths = generator.config.widths
+    total = {group: torch.zeros(width, dtype=torch.float64) for group, width in widths.items()}
+    for name, (dimension, groups) in consumers(generator).items():
+        others = [axis for axis in range(values[name].dim()) if axis != dimension]
+        summed = values[name].sum(dim=others).cpu()
+        offset = 0
+        for group in groups:
+            total[group] = total[group] + summed[offset : offset + widths[group]]
+            offset += widths[group]
+    return total

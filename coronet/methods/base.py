@@ -1,0 +1,66 @@
+"""What every compression method is given and what it gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from coronet.hypernetwork import Form
+from coronet.importance import Importance
+from coronet.networks import Generator
+from coronet.objectives import Objective
+from coronet.search import SearchPlan
+from coronet.training import NamedAdam, Training
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Steps of each phase."""
+
+    warmup: int
+    search: int
+    finetune: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A generator to compress, the game to train it in, and the choices of a method.
+
+    importance: measures the dense net; called once, when the search starts. fresh: the players that start untrained.
+    """
+
+    generator: Generator
+    objective: Objective
+    fresh: frozenset[str]
+    importance: Callable[[], Importance]
+    plan: SearchPlan
+    lengths: Lengths
+    seed: int
+    search_learning_rate: float
+    learning_rate: float
+    form: Form = "factored"
+    embedding: int = 8
+    ema: float = 0.0
+    mixed_precision: bool = False
+
+
+@dataclass(slots=True)
+class Carry:
+    """What one phase hands to the next: the channels kept so far, the student, and optimisers that go on."""
+
+    kept: dict[str, Tensor] | None = None
+    student: Generator | None = None
+    optimisers: dict[str, NamedAdam] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One stretch of training: how to start it from what was carried over, and what to carry on."""
+
+    name: str
+    steps: int
+    start: Callable[[Carry], Training]
+    finish: Callable[[Training], Carry]
+
+
+Method = Callable[[Job], list[Phase]]

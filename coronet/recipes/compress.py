@@ -1,0 +1,37 @@
+"""The main job: a trained generator in; search, slim, fine-tune, evaluate, export; a run folder out."""
+
+from contextlib import closing
+
+from coronet.methods import METHODS
+from coronet.recipes.finish import finish_compression
+from coronet.recipes.lengths import fixed_lengths, unmeasured
+from coronet.recipes.opening import batches
+from coronet.recipes.phases import PhasedRun
+from coronet.recipes.preparing import dense_generator, make_job, open_compression
+from coronet.recipes.previews import Previewer
+from coronet.recipes.settings import CompressSettings
+from coronet.runs import Run
+from coronet.training import Steps
+
+
+def compress(settings: CompressSettings, run: Run) -> Steps:
+    """Do what is left of a compression; the last thing written is the run's report.json.
+
+    Raises CoronetError for anything wrong with model, data, ratio or folder before the first step is done.
+    """
+    opened = open_compression(settings)
+    dense = dense_generator(opened)
+    job = make_job(opened, dense, fixed_lengths(opened, run))
+    state = run.load_state()
+    if state is not None and state["training"]["phase"] != "warmup":
+        job = unmeasured(job)  # the state holds what was measured: minutes for a large net
+    batch_at = batches(opened.data, settings, opened.device, opened.checkpoint.config.size_multiple)
+    phased = PhasedRun(run, METHODS[settings.method](job), dense, batch_at, settings.save_seconds)
+    previewer = Previewer(run, opened.data, dense, settings.preview_steps)
+    all_steps = phased.steps(state)
+    del state  # hundreds of megabytes for a U-Net
+    with closing(all_steps) as steps:
+        for step in steps:
+            previewer.after(step, phased.current)
+            yield step
+    finish_compression(opened, run, dense, phased)

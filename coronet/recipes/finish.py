@@ -1,0 +1,106 @@
+"""The end of a run: scores of dense and slim net, the checked ONNX file, the safetensors file and the report."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coronet.checkpoints import Checkpoint, save
+from coronet.cost import cost
+from coronet.datasets import Dataset
+from coronet.export import to_onnx
+from coronet.metrics.paired import evaluate_pairs
+from coronet.networks import Generator
+from coronet.recipes.opening import test_items
+from coronet.recipes.phases import PhasedRun
+from coronet.recipes.preparing import Opened
+from coronet.recipes.previews import translate
+from coronet.runs import Run
+
+SCORED_IMAGES = 100
+CHECKED_IMAGES = 4
+PAIRED_METRICS = ("psnr_db", "ssim", "l1")
+
+
+def finish_compression(opened: Opened, run: Run, dense: Generator, phased: PhasedRun) -> None:
+    """Write slim.safetensors, slim.onnx and, last of all, report.json; then drop the state."""
+    student, kept = phased.carry.student, phased.carry.kept
+    assert student is not None
+    assert kept is not None
+    student = student.eval().cpu().requires_grad_(False)
+    settings = opened.settings
+    lineage = {
+        "parent": opened.checkpoint.lineage,
+        "method": settings.method,
+        "kept": {group: indices.tolist() for group, indices in kept.items()},
+        "seed": settings.seed,
+    }
+    weights = dict(student.state_dict())
+    save(Checkpoint(student.config, weights, lineage, ()), run.path / "slim.safetensors")
+    images = [item.source for item in test_items(opened.data, CHECKED_IMAGES)]
+    exported = to_onnx(student, run.path / "slim.onnx", images=images, lineage={**lineage, "kept": "see safetensors"})
+    costs = {"dense": _cost(dense), "slim": _cost(student)}
+    key = "macs" if settings.budget == "macs" else "parameters"
+    seconds = phased.seconds
+    report = costs | {
+        "requested_ratio": settings.ratio,
+        "ratio": costs["dense"][key] / costs["slim"][key],
+        "budget": settings.budget,
+        "widths": dict(student.config.widths),
+        "seconds": {
+            "search": seconds.get("search", 0.0),
+            "finetune": seconds.get("finetune", 0.0),
+            "warmup": seconds.get("warmup", 0.0),
+            "total": sum(seconds.values()),
+        },
+        **_scores(opened.data, dense, student),
+        "onnx": exported.to_json(),
+        "seed": settings.seed,
+        "method": settings.method,
+        "data": opened.data.summary(),
+        "versions": versions(),
+    }
+    run.write_report(report)
+    run.drop_state()
+
+
+def versions() -> dict[str, str]:
+    """Give the versions of what computed the result."""
+    found: dict[str, str] = {"torch": str(torch.__version__)}
+    for package in ("onnxruntime", "numpy", "pillow"):
+        found[package] = version(package)
+    try:
+        found["coronet"] = version("coronet-studio")
+    except PackageNotFoundError:
+        found["coronet"] = "source"
+    return found
+
+
+def paired_scores(data: Dataset, generator: Generator, reference: Generator | None) -> dict[str, float]:
+    """Score translations of the test images against the truth (reference None) or another generator's."""
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for item in test_items(data, SCORED_IMAGES):
+            wanted = item.target if reference is None else translate(reference, item.source)
+            assert wanted is not None
+            yield wanted, translate(generator, item.source)
+
+    return evaluate_pairs(pairs(), PAIRED_METRICS)
+
+
+def _scores(data: Dataset, dense: Generator, student: Generator) -> dict[str, Any]:
+    images = min(SCORED_IMAGES, len(data.test))
+    scores: dict[str, Any] = {"to_teacher": paired_scores(data, student, dense), "images": images}
+    teacher_scores: dict[str, Any] = {"images": images}
+    if data.kind == "paired":
+        scores["to_truth"] = paired_scores(data, student, None)
+        teacher_scores["to_truth"] = paired_scores(data, dense, None)
+    return {"scores": scores, "teacher_scores": teacher_scores}
+
+
+def _cost(generator: Generator) -> dict[str, int]:
+    counts = asdict(cost(generator.config))
+    return counts | {"bytes": 4 * sum(tensor.numel() for tensor in generator.state_dict().values())}

@@ -1,0 +1,101 @@
+"""How many steps every phase gets: said by the user, by a preset, or measured for a number of minutes.
+
+A measured length is written into the run folder and never measured again, so that a resumed run is the same run.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from coronet.cost import CostModel
+from coronet.datasets import Batch
+from coronet.errors import SettingsError
+from coronet.files import write_json_atomic
+from coronet.importance import consumer_norm
+from coronet.methods import METHODS, Carry, Job, Lengths
+from coronet.recipes.opening import batches
+from coronet.recipes.preparing import Opened, dense_generator, make_job
+from coronet.recipes.settings import CompressSettings
+from coronet.runs import Run
+from coronet.slimming import choose, slim
+from coronet.training import Training, fit
+
+PRESETS = {"quick": (200, 400), "standard": (1500, 3000), "full": (10_000, 20_000)}  # search, fine-tuning
+LENGTHS = "lengths.json"
+RESERVE = 0.06  # of the minutes, for importance, evaluation and export
+PROBE_STEPS = 4
+LEAST_STEPS = 10  # of search and of fine-tuning, below which minutes are refused
+SEARCH_COST = 0.3  # the plan's cost falls as (1 - t)^3: a quarter of what is cut on average, and a bit for removing
+
+
+def fixed_lengths(opened: Opened, run: Run) -> Lengths:
+    """Give the lengths of a run, measuring them the first time where minutes were asked for."""
+    path = run.path / LENGTHS
+    if path.exists():
+        return Lengths(**json.loads(path.read_text(encoding="utf-8")))
+    settings = opened.settings
+    lengths = _chosen(settings) if settings.minutes is None else _measured(opened, settings.minutes)
+    write_json_atomic(path, asdict(lengths))
+    return lengths
+
+
+def _chosen(settings: CompressSettings) -> Lengths:
+    search, finetune = PRESETS[settings.preset]
+    return Lengths(
+        warmup=settings.warmup_steps,
+        search=max(1, search if settings.search_steps is None else settings.search_steps),
+        finetune=finetune if settings.finetune_steps is None else settings.finetune_steps,
+    )
+
+
+def _measured(opened: Opened, minutes: float) -> Lengths:
+    """Time a few throw-away steps of the dense and of the slim net and share the minutes out."""
+    settings = opened.settings
+    begin = time.monotonic()
+    warmup, dense, small = _step_seconds(opened)
+    seconds = minutes * 60 * (1 - RESERVE) - (time.monotonic() - begin) - warmup * settings.warmup_steps
+    search_step = small + (dense - small) * SEARCH_COST
+    missing = LEAST_STEPS * (search_step + small) - seconds
+    if missing > 0:
+        least = minutes + missing / 60 / (1 - RESERVE)
+        raise SettingsError(
+            f"'minutes' is {minutes:g}, but this model needs at least {least:.1f} on this machine. "
+            "Give it more minutes, or say the numbers of steps."
+        )
+    search = settings.search_steps
+    if search is None:
+        search = round(seconds * settings.search_share / search_step)
+    finetune = settings.finetune_steps
+    if finetune is None:
+        finetune = round((seconds - search * search_step) / small)
+    return Lengths(settings.warmup_steps, max(1, search), max(0, finetune))
+
+
+def _step_seconds(opened: Opened) -> tuple[float, float, float]:
+    """Give the seconds of a step of warm-up, of the search at full width and of fine-tuning the slim net."""
+    dense = dense_generator(opened)
+    job = make_job(opened, dense, Lengths(PROBE_STEPS, 10**9, PROBE_STEPS))  # so long a plan removes nothing yet
+    warm, search, tune = METHODS[opened.settings.method](unmeasured(job))
+    config, plan = opened.checkpoint.config, opened.plan
+    kept = choose(consumer_norm(dense), CostModel(config, None, plan.budget), plan.ratio, floor=plan.floor)
+    student = slim(dense, dense.state_dict(), kept)
+    batch_at = batches(opened.data, opened.settings, opened.device, config.size_multiple)
+    return (
+        step_seconds(warm.start(Carry()), batch_at) if job.fresh else 0.0,
+        step_seconds(search.start(Carry()), batch_at),
+        step_seconds(tune.start(Carry(kept=kept, student=student)), batch_at),
+    )
+
+
+def unmeasured(job: Job) -> Job:
+    """Give the job with an importance that costs nothing: to time steps, or to go on with a search under way."""
+    return replace(job, importance=lambda: consumer_norm(job.generator))
+
+
+def step_seconds(training: Training, batch_at: Callable[[int], Batch]) -> float:
+    """Time steps after a first one that warms caches up."""
+    steps = fit(training, batch_at)
+    seconds = [next(steps).seconds for _ in range(PROBE_STEPS)]
+    steps.close()
+    return (seconds[-1] - seconds[0]) / (PROBE_STEPS - 1)

@@ -1,0 +1,53 @@
+"""Where a verb computes: device, threads and precision, decided once at the edge."""
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from coronet.errors import SettingsError
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
+
+
+def default_threads() -> int:
+    """Leave one processor to the rest of the machine: two busy torch threads on two busy cores are ten times slower."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, processors - 1)
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory instead of handing it back and faulting it in again at every step.
+
+    A search step of the U-Net (54 M parameters, 256x256) took 1.28 s of processor time without it and 0.93 s with it.
+    Does nothing where the C library is another.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def use_threads(threads: int | None) -> int:
+    """Set torch's threads for this process and give their number."""
+    number = threads or default_threads()
+    torch.set_num_threads(number)
+    return number
+
+
+def best_device() -> torch.device:
+    """Give the GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def check_mixed_precision(device: torch.device) -> None:
+    """Raise SettingsError where bfloat16 would be emulated: on such processors a step takes 5 to 16 times as long."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
+    if device.type == "cpu" and ("avx512_bf16" in flags or "amx_bf16" in flags):
+        return
+    raise SettingsError("'mixed_precision' is on, but this processor has no bfloat16 arithmetic. Switch it off.")

@@ -1,0 +1,240 @@
+"""From settings to the things a recipe works on: data, the model with its companions, and the game to train it in."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from coronet.checkpoints import Family, build_generator, companions, load, load_discriminator
+from coronet.datasets import Batch, Dataset, DataSettings, Item, open_dataset
+from coronet.errors import CheckpointError, DataError, SettingsError
+from coronet.networks import DiscriminatorConfig, GeneratorConfig, PatchDiscriminator, build, initialise
+from coronet.objectives import LossWeights, Objective, PairedObjective, Teacher, UnpairedObjective
+from coronet.randomness import seeded
+from coronet.recipes.settings import CompressSettings, DataChoices, OptimisationChoices
+
+DEFAULT_SIZE = 256  # where neither the user nor a model says one
+Choices = TypeVar("Choices", bound=DataChoices)
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """An objective and the players in it that start untrained, with a sentence for each choice made."""
+
+    objective: Objective
+    fresh: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def open_data(choices: DataChoices) -> Dataset:
+    """Open the data folder the settings name."""
+    if not choices.data:
+        raise DataError("No data folder was given. Name one with paired, unpaired or single images.")
+    return open_dataset(Path(choices.data), data_settings(choices))
+
+
+def data_settings(choices: DataChoices) -> DataSettings:
+    """Give the reading settings; without a load size images are loaded 286/256 times the crop, as published."""
+    size = choices.image_size or DEFAULT_SIZE
+    if "crop" in choices.preprocess and size % 4:
+        raise SettingsError(f"'image_size' is {size}, but must be a multiple of 4. Choose {size // 4 * 4}.")
+    load_size = choices.load_size or round(size * 286 / 256)
+    return DataSettings(
+        direction=choices.direction,
+        preprocess=choices.preprocess,
+        load_size=load_size,
+        crop_size=size,
+        no_flip=choices.no_flip,
+        max_dataset_size=choices.max_dataset_size,
+    )
+
+
+def check_sides(images: Tensor, multiple: int) -> None:
+    """Raise DataError where the sides of images (N, C, H, W) are no multiples of what the model needs."""
+    height, width = images.shape[-2:]
+    if height % multiple or width % multiple:
+        raise DataError(
+            f"The model needs image sides that are multiples of {multiple}, but one image is read as {width} x "
+            f"{height}. Choose another image size, or a preprocess mode with a crop."
+        )
+
+
+def check_test_images(data: Dataset, multiple: int) -> None:
+    """Raise DataError now where scores and previews would fail later; modes with a crop make all images alike."""
+    for item in data.test.items():
+        check_sides(item.source, multiple)
+
+
+def batches(data: Dataset, choices: OptimisationChoices, device: torch.device, multiple: int) -> Callable[[int], Batch]:
+    """Give the batch of a step as a function of the step's number alone; sides are multiples of `multiple`."""
+
+    def batch_at(step: int) -> Batch:
+        batch = data.train.batch(step, batch_size=choices.batch_size, seed=choices.seed)
+        check_sides(batch.source, multiple)
+        target = None if batch.target is None else batch.target.to(device)
+        return Batch(batch.source.to(device), target, batch.paired)
+
+    return batch_at
+
+
+def calibration_images(data: Dataset, count: int, device: torch.device) -> Iterator[Tensor]:
+    """Give training images (1, C, H, W) on which importance is measured; always the same ones."""
+    for step in range(min(count, len(data.train))):
+        yield data.train.batch(step, batch_size=1, seed=0).source.to(device)
+
+
+def test_items(data: Dataset, most: int) -> Iterator[Item]:
+    """Give test images, evenly spread over the split where it holds more than `most`."""
+    count = len(data.test)
+    yield from data.test.items(range(count) if count <= most else [place * count // most for place in range(most)])
+
+
+def sized(choices: Choices, size: int) -> Choices:
+    """Fill in the image size where none was chosen."""
+    return choices if choices.image_size is not None else replace(choices, image_size=size)
+
+
+def check_fit(choices: CompressSettings, data: Dataset, path: Path, config: GeneratorConfig) -> None:
+    """Raise CheckpointError where the model does not fit the images as they are read."""
+    size, multiple = choices.image_size or config.image_size, config.size_multiple
+    if "crop" not in choices.preprocess:
+        check_test_images(data, multiple)
+    elif size % multiple:
+        raise CheckpointError(
+            f"{path.name} needs image sides that are multiples of {multiple}, but the image size is {size}. "
+            f"Choose {max(1, size // multiple) * multiple}."
+        )
+    channels = data.train.batch(0, batch_size=1, seed=0).source.shape[1]
+    if config.input_channels != channels or config.output_channels != channels:
+        raise CheckpointError(
+            f"{path.name} maps {config.input_channels} channels to {config.output_channels}, but images here have "
+            f"{channels}. Choose a model for RGB images."
+        )
+
+
+def compression_game(
+    choices: CompressSettings, data: Dataset, model: Path, generator: nn.Module, device: torch.device
+) -> Game:
+    """Set up the players for compressing: those of the checkpoint where they lie beside it, else fresh ones."""
+    teacher = Teacher(generator) if choices.teacher else None  # type: ignore[arg-type]
+    if data.kind == "single" and teacher is None:
+        raise DataError(
+            f"{data.root.name} holds images of one side only, so there is nothing to learn from but the teacher. "
+            "Switch the teacher on, or give paired or unpaired data."
+        )
+    family = companions(model)
+    networks: dict[str, nn.Module] = {}
+    fresh: set[str] = set()
+    notes: list[str] = []
+    for player in _players_needed(choices, data):
+        network, is_fresh, note = _player(player, family, choices, data, generator)
+        networks[player] = network.to(device)
+        notes.append(note)
+        if is_fresh:
+            fresh.add(player)
+    return Game(_objective(choices, data, teacher, networks), frozenset(fresh), tuple(notes))
+
+
+def training_game(choices: OptimisationChoices, data: Dataset, config: GeneratorConfig, device: torch.device) -> Game:
+    """Set up fresh players for training a dense generator from scratch."""
+    networks: dict[str, nn.Module] = {"discriminator": _fresh_discriminator(choices, data, "discriminator")}
+    if data.kind == "unpaired":
+        networks["backward"] = fresh_generator(config, choices.seed, "backward")
+        networks["discriminator_backward"] = _fresh_discriminator(choices, data, "discriminator_backward")
+    networks = {player: network.to(device) for player, network in networks.items()}
+    return Game(_objective(choices, data, None, networks), frozenset(), ())
+
+
+def fresh_generator(config: GeneratorConfig, seed: int, player: str) -> nn.Module:
+    """Build a generator with published initial weights."""
+    network = build(config)
+    initialise(network, seeded(seed, player))
+    return network
+
+
+def _players_needed(choices: CompressSettings, data: Dataset) -> tuple[str, ...]:
+    """Imitating a teacher needs one discriminator; without one, unpaired data need the whole of CycleGAN."""
+    if data.kind == "single":
+        return ()
+    if data.kind == "unpaired" and not choices.teacher:
+        return ("discriminator", "backward", "discriminator_backward")
+    return ("discriminator",) if choices.lambda_gan > 0 else ()
+
+
+def _objective(
+    choices: OptimisationChoices, data: Dataset, teacher: Teacher | None, networks: dict[str, nn.Module]
+) -> Objective:
+    weights = LossWeights(
+        gan_mode=choices.gan_mode,
+        gan=choices.lambda_gan,
+        reconstruction=choices.lambda_L1,
+        cycle=choices.lambda_A,
+        identity=choices.lambda_identity,
+        imitation=choices.lambda_distill if isinstance(choices, CompressSettings) else 0.0,
+        features=choices.lambda_feature if isinstance(choices, CompressSettings) else 0.0,
+    )
+    _check_anything_to_learn(weights, data, teacher, networks)
+    if data.kind == "paired":
+        return PairedObjective(weights, teacher, networks)
+    return UnpairedObjective(weights, teacher, networks, choices.pool_size)
+
+
+def _check_anything_to_learn(
+    weights: LossWeights, data: Dataset, teacher: Teacher | None, networks: dict[str, nn.Module]
+) -> None:
+    taught = teacher is not None and (weights.imitation or weights.features)
+    judged = weights.gan and "discriminator" in networks
+    compared = weights.reconstruction if data.kind == "paired" else weights.cycle and "backward" in networks
+    if not (taught or judged or compared):
+        raise SettingsError(
+            f"Every loss that {data.kind} data allow has the weight 0, so there is nothing to learn from. Raise one of "
+            "lambda_gan, lambda_L1, lambda_A, lambda_distill or lambda_feature."
+        )
+
+
+def _player(
+    player: str, family: Family, choices: CompressSettings, data: Dataset, generator: nn.Module
+) -> tuple[nn.Module, bool, str]:
+    """Give a player, whether it is fresh, and a sentence about it."""
+    path = _companion(player, family, choices.direction)
+    if path is not None and player == "backward":
+        return build_generator(load(path)).train(), False, f"Backward generator from {path.name}."
+    if path is not None:
+        config, weights = load_discriminator(path)
+        if config.input_channels == _judged_channels(data):
+            network = PatchDiscriminator(config)
+            network.load_state_dict(weights)
+            return network, False, f"{player} from {path.name}."
+    if player == "backward":
+        assert isinstance(generator.config, GeneratorConfig)
+        return (
+            fresh_generator(generator.config, choices.seed, player),
+            True,
+            "Fresh backward generator: none was found.",
+        )
+    return _fresh_discriminator(choices, data, player), True, f"Fresh {player}: none was found beside the model."
+
+
+def _companion(player: str, family: Family, direction: str) -> Path | None:
+    """Find a player of the translation's direction among the files beside the model (D_A judges what G_A makes)."""
+    ahead, back = ("A", "B") if direction == "AtoB" else ("B", "A")
+    if player == "backward":
+        return family.generators.get(f"G_{back}")
+    if player == "discriminator_backward":
+        return family.discriminators.get(f"D_{back}")
+    return family.discriminators.get("D") or family.discriminators.get(f"D_{ahead}")
+
+
+def _fresh_discriminator(choices: OptimisationChoices, data: Dataset, player: str) -> nn.Module:
+    norm = "batch" if data.kind == "paired" else "instance"
+    config = DiscriminatorConfig(ndf=choices.ndf, norm=norm, input_channels=_judged_channels(data))  # type: ignore[arg-type]
+    network = PatchDiscriminator(config)
+    initialise(network, seeded(choices.seed, player))
+    return network
+
+
+def _judged_channels(data: Dataset) -> int:
+    return 6 if data.kind == "paired" else 3

@@ -1,0 +1,101 @@
+"""Run phases one after the other in a run folder, so that a kill at any moment loses seconds at most.
+
+The state that is saved names the phase; what a phase was given by the one before is saved with it.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from coronet.datasets import Batch
+from coronet.methods import Carry, Phase
+from coronet.networks import Generator
+from coronet.runs import Run
+from coronet.slimming import slim
+from coronet.training import Steps, Task, Training, fit
+
+
+class PhasedRun:
+    """Phases under way in a run folder; after the last step `carry` holds the outcome."""
+
+    def __init__(
+        self, run: Run, phases: list[Phase], dense: Generator, batch_at: Callable[[int], Batch], save_seconds: float
+    ) -> None:
+        self._run = run
+        self._phases = [phase for phase in phases if phase.steps > 0]
+        self._dense = dense
+        self._batch_at = batch_at
+        self._save_seconds = save_seconds
+        self._saved = time.monotonic()
+        self._seconds: dict[str, float] = {}  # by phase, over all sessions
+        self._training: Training | None = None
+        self.carry = Carry()
+        self.total = sum(phase.steps for phase in self._phases)
+
+    def task(self) -> Task:
+        """Give the task of the phase under way, or of the last one."""
+        assert self._training is not None
+        return self._training.task
+
+    def current(self) -> Generator:
+        """Give the generator as it would be kept now."""
+        return self.task().current()
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds of training per phase."""
+        return dict(self._seconds)
+
+    def steps(self, state: Mapping[str, Any] | None) -> Steps:
+        """Do every step that a saved state (None: from the start) leaves to do."""
+        first, before = 0, 0
+        self._run.rewind(0 if state is None else state["done"])
+        if state is not None:
+            first = [phase.name for phase in self._phases].index(state["training"]["phase"])
+            self._seconds = dict(state["seconds"])
+            self.carry = self._restored(state)
+        for index, phase in enumerate(self._phases):
+            if index >= first:
+                training = phase.start(self.carry)
+                if state is not None:
+                    training.load_state(state["training"])
+                    state = None  # hundreds of megabytes for a U-Net
+                self._training = training
+                with closing(self._phase_steps(training, before)) as steps:  # an error while saving must be heard
+                    for step in steps:
+                        seconds = sum(self._seconds.values())
+                        yield replace(step, done=before + step.step, total=self.total, seconds=seconds)
+                self.carry = phase.finish(training)
+            before += phase.steps
+
+    def _phase_steps(self, training: Training, before: int) -> Steps:
+        spent = self._seconds.get(training.phase, 0.0)
+        with closing(fit(training, self._batch_at)) as steps:
+            for step in steps:
+                self._seconds[training.phase] = spent + step.seconds
+                try:
+                    yield step
+                except GeneratorExit:  # stopped between two steps; an error inside one must not be saved
+                    self._save(training, before)
+                    raise
+                if time.monotonic() - self._saved >= self._save_seconds:  # by now the step is on record
+                    self._save(training, before)
+        self._save(training, before)
+
+    def _save(self, training: Training, before: int) -> None:
+        self._run.save_state(
+            {
+                "training": training.state(),
+                "done": before + training.done,
+                "kept": self.carry.kept,
+                "seconds": dict(self._seconds),
+            }
+        )
+        self._saved = time.monotonic()
+
+    def _restored(self, state: Mapping[str, Any]) -> Carry:
+        kept = state["kept"]
+        student = None if kept is None else slim(self._dense, self._dense.state_dict(), kept)
+        return Carry(kept=kept, student=student)

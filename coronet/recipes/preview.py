@@ -1,0 +1,171 @@
+"""The instant preview: the slim net itself, cut out of the untrained weights now, beside the dense net."""
+
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from coronet.channels import kept_widths
+from coronet.checkpoints import build_generator, cache_folder, load, resolve_model, sha256_of
+from coronet.cost import Budget, Cost, CostModel, cost
+from coronet.errors import CoronetError
+from coronet.files import make_folder, write_atomic
+from coronet.images import fit, to_image, to_tensor
+from coronet.importance import Importance, per_cost, taylor
+from coronet.networks import Generator
+from coronet.recipes.settings import CompressSettings
+from coronet.slimming import choose, slim
+
+IMPORTANCE_SIZE = 128  # pixels; measuring on a small picture ranks channels nearly as well
+IMPORTANCE_PROBES = 4
+LEAST_SIDE = 32  # pixels of the shorter side then
+MOST_PIXELS = 512  # longer side of a previewed picture
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Dense and slim translation of one picture, with what both cost at the picture's size."""
+
+    source: Image.Image
+    dense: Image.Image
+    slim: Image.Image
+    ratio: float
+    widths: dict[str, int]
+    dense_widths: dict[str, int]
+    dense_cost: Cost
+    slim_cost: Cost
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Turn all but the pictures into plain JSON values."""
+        return {
+            "ratio": self.ratio,
+            "widths": self.widths,
+            "dense_widths": self.dense_widths,
+            "dense": asdict(self.dense_cost),
+            "slim": asdict(self.slim_cost),
+            "seconds": self.seconds,
+        }
+
+
+class PreviewModel:
+    """A loaded model, ready to be cut at any ratio; the last dense translation is remembered."""
+
+    def __init__(self, path: Path) -> None:
+        self.checkpoint = load(path)
+        self.generator = build_generator(self.checkpoint)
+        self._path = path
+        self._importance: Importance | None = None
+        self._last: tuple[bytes, Tensor, float] | None = None
+
+    def preview(self, image: Image.Image, ratio: float, *, budget: Budget = "macs", multiple_of: int = 1) -> Preview:
+        """Cut, translate and count. Raises BudgetError where the ratio is out of reach."""
+        config = self.generator.config
+        # A U-Net goes down to one pixel at the size it was made for; a ResNet takes any.
+        side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
+        source = fit(image, config.size_multiple, side)
+        pixels = to_tensor(source).unsqueeze(0)
+        scores = self.importance(source)
+        begin = time.perf_counter()
+        model = CostModel(config, None, budget)
+        kept = choose(
+            per_cost(scores, model, config.widths), model, ratio, floor=CompressSettings.floor, multiple_of=multiple_of
+        )
+        smaller = slim(self.generator, self.generator.state_dict(), kept)
+        cut_seconds = time.perf_counter() - begin
+        dense, dense_seconds = self._dense(source, pixels)
+        recalibrate(smaller, pixels)
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            output = smaller(pixels)
+        seconds = {"cut": cut_seconds, "dense": dense_seconds, "slim": time.perf_counter() - begin}
+        full, small = model.total, model.at(kept_widths(kept))
+        return Preview(
+            source,
+            to_image(dense),
+            to_image(output),
+            full / small,
+            kept_widths(kept),
+            dict(config.widths),
+            cost(config),
+            cost(smaller.config),
+            seconds,
+        )
+
+    def importance(self, image: Image.Image) -> Importance:
+        """Give the Taylor importance, measured once per model on a small version of the picture and then kept."""
+        if self._importance is None:
+            self._importance = _stored_importance(self._path, self.generator, image)
+        return self._importance
+
+    def _dense(self, source: Image.Image, pixels: Tensor) -> tuple[Tensor, float]:
+        key = source.tobytes()
+        if self._last is None or self._last[0] != key:
+            with torch.inference_mode():
+                if self._last is None:  # torch sets up its kernels in the first run; that is no time of the model
+                    self.generator(pixels)
+                begin = time.perf_counter()
+                output = self.generator(pixels)
+            self._last = (key, output, time.perf_counter() - begin)
+        return self._last[1], self._last[2]
+
+
+def preview(
+    model: str | Path, ratio: float, image: Image.Image, *, budget: Budget = "macs", multiple_of: int = 1
+) -> Preview:
+    """Cut a model at a ratio, without training, and translate a picture with the dense and the slim net."""
+    path = resolve_model(str(model))
+    stamp = path.stat()
+    return _open(path, stamp.st_mtime_ns, stamp.st_size).preview(image, ratio, budget=budget, multiple_of=multiple_of)
+
+
+@torch.no_grad()
+def recalibrate(generator: Generator, images: Tensor) -> None:
+    """Measure the running statistics of batch norms anew on images, in place; without batch norm nothing happens."""
+    norms = [module for module in generator.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches that follow
+        norm.train()
+    generator(images)
+    for norm in norms:
+        norm.momentum = 0.1
+        norm.eval()
+
+
+@lru_cache(maxsize=4)
+def _open(path: Path, modified: int, size: int) -> PreviewModel:
+    return PreviewModel(path)
+
+
+def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> Importance:
+    name = f"{sha256_of(path)}.importance.safetensors" if path.is_file() else None
+    stored = cache_folder() / name if name else None
+    widths = generator.config.widths
+    if stored is not None and stored.is_file():
+        try:
+            found = safetensors.torch.load_file(stored)
+            if {group: tensor.numel() for group, tensor in found.items()} == dict(widths):
+                return found
+        except (OSError, safetensors.SafetensorError):
+            pass  # a damaged cache entry is measured again
+    longer, shorter = max(image.size), min(image.size)
+    size = max(IMPORTANCE_SIZE, generator.config.size_multiple, round(LEAST_SIDE * longer / shorter))
+    small = fit(image, generator.config.size_multiple, size)
+    random = torch.Generator().manual_seed(0)
+    measured = taylor(generator, [to_tensor(small).unsqueeze(0)], random, probes=IMPORTANCE_PROBES)
+    if stored is not None:
+        try:
+            make_folder(stored.parent)
+            write_atomic(stored, safetensors.torch.save(measured))
+        except CoronetError:
+            pass  # a read-only cache costs speed only
+    return measured

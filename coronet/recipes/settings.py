@@ -1,0 +1,125 @@
+"""What a user may choose for each verb: the only place where these names, defaults and ranges are written."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from coronet.settings import setting
+
+Direction = Literal["AtoB", "BtoA"]
+Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"]
+GanMode = Literal["lsgan", "vanilla", "hinge"]
+MAX_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class DataChoices:
+    """How images are read; the names are those of pytorch-CycleGAN-and-pix2pix."""
+
+    data: str = setting("", "Data folder", help="Paired, unpaired or one folder of images.")
+    direction: Direction = setting("AtoB", "Direction", help="BtoA swaps input and target.", group="Data")
+    image_size: int | None = setting(
+        None, "Image size", low=32, high=2048, help="Side of the crop in pixels; empty: the model's own.", group="Data"
+    )
+    load_size: int | None = setting(
+        None,
+        "Load size",
+        low=32,
+        high=4096,
+        help="Side before the random crop; empty: image size x 286/256.",
+        group="Data",
+    )
+    preprocess: Preprocess = setting("resize_and_crop", "Preprocess", group="Data")
+    no_flip: bool = setting(False, "No flip", help="Switch the random horizontal flip off.", group="Data")
+    max_dataset_size: int | None = setting(None, "Most images", low=2, high=1_000_000, group="Data")
+
+
+@dataclass(frozen=True)
+class OptimisationChoices(DataChoices):
+    """How a network is trained."""
+
+    batch_size: int = setting(1, "Batch size", low=1, high=64, group="Training")
+    learning_rate: float = setting(2e-4, "Learning rate", low=1e-7, high=0.1, group="Training")
+    gan_mode: GanMode = setting("lsgan", "Adversarial loss", group="Training")
+    ndf: int = setting(64, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
+    pool_size: int = setting(
+        50, "Image pool", low=0, high=1000, help="Old fakes shown to the discriminator.", group="Training"
+    )
+    ema: float = setting(0.0, "Weight averaging", low=0.0, high=0.9999, help="0 switches it off.", group="Training")
+    lambda_gan: float = setting(1.0, "Adversarial weight", low=0.0, high=100.0, group="Training")
+    lambda_L1: float = setting(100.0, "L1 weight (paired)", low=0.0, high=1000.0, group="Training")
+    lambda_A: float = setting(10.0, "Cycle weight", low=0.0, high=1000.0, help="Both directions.", group="Training")
+    lambda_identity: float = setting(
+        0.5, "Identity weight", low=0.0, high=10.0, help="Times the cycle weight.", group="Training"
+    )
+    seed: int = setting(0, "Seed", low=0, high=2**31 - 1, group="Training")
+    threads: int | None = setting(
+        None, "Threads", low=1, high=256, help="Empty: processors minus one.", group="Training"
+    )
+    mixed_precision: bool = setting(
+        False, "Mixed precision", help="bfloat16, where the hardware has it.", group="Training"
+    )
+    save_seconds: float = setting(
+        30.0, "Save every", low=0.0, high=3600.0, help="Seconds between saved states.", group="Training"
+    )
+    preview_steps: int = setting(
+        100, "Preview every", low=1, high=100_000, help="Steps between previews.", group="Training"
+    )
+
+
+@dataclass(frozen=True)
+class CompressSettings(OptimisationChoices):
+    """Compress a trained generator: search, slim, fine-tune, evaluate, export."""
+
+    model: str = setting("", "Model", help="A .pth or safetensors file, a checkpoint folder, or demo/NAME.")
+    ratio: float = setting(4.0, "Compression ratio", low=1.0, high=50.0, help="Dense cost divided by slim cost.")
+    method: Literal["coronet"] = setting("coronet", "Method")
+    budget: Literal["macs", "params"] = setting("macs", "Budget", help="What the ratio counts.")
+    multiple_of: int = setting(1, "Channels in multiples of", low=1, high=64)
+    preset: Literal["quick", "standard", "full"] = setting("quick", "Preset", help="How long to train.")
+    search_steps: int | None = setting(None, "Search steps", low=0, high=MAX_STEPS, group="Length")
+    finetune_steps: int | None = setting(None, "Fine-tuning steps", low=0, high=MAX_STEPS, group="Length")
+    minutes: float | None = setting(
+        None, "Minutes", low=0.05, high=100_000.0, help="Wall-clock budget; fixes both lengths.", group="Length"
+    )
+    search_share: float = setting(
+        0.3, "Share of the search", low=0.0, high=1.0, help="Of the time budget.", group="Length"
+    )
+    hypernetwork: Literal["factored", "paper"] = setting("factored", "Hypernetwork", group="Search")
+    embedding: int = setting(8, "Embedding", low=1, high=64, help="Of the paper's hypernetwork.", group="Search")
+    floor: float = setting(
+        0.1, "Floor per group", low=0.0, high=1.0, help="Share of channels that always stays.", group="Search"
+    )
+    importance: Literal["taylor", "consumer_norm"] = setting(
+        "taylor",
+        "Importance",
+        help="Taylor is measured on images; consumer norms rank worse.",
+        group="Search",
+    )
+    importance_images: int = setting(20, "Images for importance", low=1, high=1000, group="Search")
+    latent_rate: float = setting(0.005, "Latent learning rate", low=0.0, high=1.0, group="Search")
+    # Imitating a teacher bears a higher rate and needs less of a discriminator than training from scratch.
+    learning_rate: float = setting(5e-4, "Learning rate", low=1e-7, high=0.1, help="Of fine-tuning.", group="Training")
+    ndf: int = setting(32, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
+    search_learning_rate: float = setting(5e-4, "Search learning rate", low=1e-7, high=0.1, group="Search")
+    teacher: bool = setting(
+        True, "Teacher", help="Imitate the dense net; off: as the paper, ground truth only.", group="Losses"
+    )
+    lambda_distill: float = setting(10.0, "Imitation weight", low=0.0, high=1000.0, group="Losses")
+    lambda_feature: float = setting(20.0, "Feature imitation weight", low=0.0, high=1000.0, group="Losses")
+    warmup_steps: int = setting(50, "Warm-up", low=0, high=MAX_STEPS, help="Of fresh discriminators.", group="Losses")
+
+
+@dataclass(frozen=True)
+class TrainSettings(OptimisationChoices):
+    """Train a dense generator from scratch: Pix2Pix on paired, CycleGAN on unpaired data."""
+
+    kind: Literal["pix2pix", "cycle_gan"] = setting("pix2pix", "Kind")
+    netG: Literal["resnet", "mobile_resnet", "unet"] | None = setting(
+        None, "Generator", help="Empty: U-Net for pix2pix, ResNet for cycle_gan.", group="Network"
+    )
+    ngf: int = setting(64, "Generator width", low=4, high=256, group="Network")
+    blocks: int = setting(9, "Residual blocks", low=1, high=64, group="Network")
+    norm: Literal["instance", "batch"] | None = setting(None, "Norm", help="Empty: as published.", group="Network")
+    no_dropout: bool = setting(False, "No dropout", help="U-Net only.", group="Network")
+    steps: int | None = setting(None, "Steps", low=1, high=MAX_STEPS, group="Length")
+    minutes: float | None = setting(None, "Minutes", low=0.05, high=100_000.0, group="Length")

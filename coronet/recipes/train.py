@@ -1,0 +1,170 @@
+"""Train a dense generator from scratch: Pix2Pix on paired data, CycleGAN on unpaired data."""
+
+import json
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from coronet.checkpoints import Checkpoint, save, save_discriminator
+from coronet.cost import cost
+from coronet.datasets import Batch, Dataset
+from coronet.errors import DataError, SettingsError
+from coronet.files import write_json_atomic
+from coronet.methods import Carry, Phase
+from coronet.networks import GeneratorConfig, PatchDiscriminator, build, resnet_config, unet_config
+from coronet.objectives import Objective
+from coronet.recipes.finish import paired_scores, versions
+from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds
+from coronet.recipes.machine import best_device, check_mixed_precision, keep_memory, use_threads
+from coronet.recipes.opening import DEFAULT_SIZE, batches, check_test_images, fresh_generator, open_data, training_game
+from coronet.recipes.phases import PhasedRun
+from coronet.recipes.previews import Previewer
+from coronet.recipes.settings import TrainSettings
+from coronet.runs import Run
+from coronet.tasks import GeneratorTask
+from coronet.training import Steps, Training
+
+DEFAULT_STEPS = 20_000
+
+
+def train(settings: TrainSettings, run: Run) -> Steps:
+    """Do what is left of a training; report.json is written last.
+
+    The folder then holds the generators and discriminators as safetensors, so that `compress` finds the companions.
+    """
+    use_threads(settings.threads)
+    keep_memory()
+    device = best_device()
+    if settings.mixed_precision:
+        check_mixed_precision(device)
+    data = open_data(settings)
+    _check_kind(settings, data)
+    config = generator_config(settings)
+    check_test_images(data, config.size_multiple)
+    batch_at = batches(data, settings, device, config.size_multiple)
+
+    def start(steps: int) -> Training:
+        generator = fresh_generator(config, settings.seed, "generator").to(device)
+        objective = training_game(settings, data, config, device).objective
+        task = GeneratorTask(generator, objective, ema=settings.ema)  # type: ignore[arg-type]
+        return Training(
+            task,
+            phase="train",
+            steps=steps,
+            learning_rate=settings.learning_rate,
+            seed=settings.seed,
+            decay=True,
+            mixed_precision=settings.mixed_precision,
+        )
+
+    steps = _fixed_steps(settings, run, start, batch_at)
+    phase = Phase("train", steps, lambda carry: start(steps), _after_train)
+    phased = PhasedRun(run, [phase], build(config), batch_at, settings.save_seconds)
+    previewer = Previewer(run, data, None, settings.preview_steps)
+    with closing(phased.steps(run.load_state())) as all_steps:
+        for step in all_steps:
+            previewer.after(step, phased.current)
+            yield step
+    _finish(settings, run, data, phased)
+
+
+def generator_config(settings: TrainSettings) -> GeneratorConfig:
+    """Describe the generator the settings ask for."""
+    size = settings.image_size or DEFAULT_SIZE
+    architecture = settings.netG or ("unet" if settings.kind == "pix2pix" else "resnet")
+    if architecture == "unet":
+        if size & (size - 1) or size > 512:
+            raise SettingsError(
+                f"'image_size' is {size}, but a U-Net needs 32, 64, 128, 256 or 512. Choose one of them."
+            )
+        return unet_config(
+            ngf=settings.ngf,
+            image_size=size,
+            norm=settings.norm or "batch",
+            dropout=not settings.no_dropout,
+        )
+    if size % 4:
+        raise SettingsError(f"'image_size' is {size}, but must be a multiple of 4 for a ResNet.")
+    return resnet_config(
+        ngf=settings.ngf,
+        blocks=settings.blocks,
+        mobile=architecture == "mobile_resnet",
+        norm=settings.norm or "instance",
+        image_size=size,
+    )
+
+
+def _check_kind(settings: TrainSettings, data: Dataset) -> None:
+    needed = "paired" if settings.kind == "pix2pix" else "unpaired"
+    if data.kind != needed:
+        raise DataError(
+            f"{data.root.name} holds {data.kind} images, but {settings.kind} learns from {needed} ones. "
+            f"Choose the other kind or another folder."
+        )
+
+
+def _after_train(training: Training) -> Carry:
+    return Carry(student=training.task.current())
+
+
+def _fixed_steps(
+    settings: TrainSettings, run: Run, start: Callable[[int], Training], batch_at: Callable[[int], Batch]
+) -> int:
+    """Give the number of steps, measured once where minutes were asked for."""
+    path = run.path / LENGTHS
+    if path.exists():
+        return int(json.loads(path.read_text(encoding="utf-8"))["train"])
+    steps = settings.steps or DEFAULT_STEPS
+    if settings.steps is None and settings.minutes is not None:
+        steps = max(1, round(settings.minutes * 60 * (1 - RESERVE) / step_seconds(start(10**9), batch_at)))
+    write_json_atomic(path, {"train": steps})
+    return steps
+
+
+def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun) -> None:
+    task = phased.task()
+    assert isinstance(task, GeneratorTask)
+    generator = task.current().eval().cpu()
+    lineage = {"trained": settings.kind, "seed": settings.seed}
+    names = _file_names(data.kind, settings.direction)
+    save(Checkpoint(generator.config, dict(generator.state_dict()), lineage, ()), run.path / names["generator"])
+    _save_players(task.objective, run.path, names)
+    counts = cost(generator.config)
+    report = {
+        "architecture": generator.config.architecture,
+        "parameters": counts.parameters,
+        "macs": counts.macs,
+        "macs_as_published": counts.macs_as_published,
+        "steps": phased.total,
+        "seconds": {"total": sum(phased.seconds.values())},
+        "scores": paired_scores(data, generator, None) if data.kind == "paired" else {},
+        "data": data.summary(),
+        "seed": settings.seed,
+        "versions": versions(),
+    }
+    run.write_report(report)
+    run.drop_state()
+
+
+def _file_names(kind: str, direction: str) -> dict[str, str]:
+    """Name the players' files so that `compress` finds each by its direction: G_A makes B, and D_A judges it."""
+    if kind == "paired":
+        names = {"generator": "generator", "discriminator": "D"}
+    elif direction == "AtoB":
+        names = {"generator": "generator", "backward": "backward", "discriminator": "D_A"}
+        names["discriminator_backward"] = "D_B"
+    else:
+        names = {"generator": "generator_B", "backward": "generator_A", "discriminator": "D_B"}
+        names["discriminator_backward"] = "D_A"
+    return {player: f"{name}.safetensors" for player, name in names.items()}
+
+
+def _save_players(objective: Objective, folder: Path, names: dict[str, str]) -> None:
+    for player, network in objective.networks.items():
+        weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+        if isinstance(network, PatchDiscriminator):
+            save_discriminator(network.config, weights, folder / names[player])
+        else:
+            config = network.config
+            assert isinstance(config, GeneratorConfig)
+            save(Checkpoint(config, weights, {"trained": player}, ()), folder / names[player])

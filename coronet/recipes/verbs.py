@@ -1,0 +1,165 @@
+"""The short verbs: inspect, translate, evaluate, export, benchmark. Values in, values out."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coronet.checkpoints import Checkpoint, build_generator, load, resolve_model
+from coronet.cost import cost
+from coronet.datasets import open_test
+from coronet.errors import DataError, SettingsError
+from coronet.export import Precision, open_onnx, to_onnx
+from coronet.files import make_folder
+from coronet.images import fit, list_images, open_image, save_image, to_image, to_tensor
+from coronet.metrics.latency import measure
+from coronet.metrics.paired import evaluate_pairs
+from coronet.recipes.finish import PAIRED_METRICS
+from coronet.recipes.machine import use_threads
+from coronet.recipes.opening import DEFAULT_SIZE, check_sides, data_settings, sized, test_items
+from coronet.recipes.preview import Preview, preview
+from coronet.recipes.settings import DataChoices, Direction
+
+__all__ = ["Preview", "benchmark", "evaluate", "export", "inspect", "preview", "translate"]
+
+CALIBRATION_IMAGES = 32
+
+
+def inspect(model: str) -> dict[str, Any]:
+    """Recognise a model and say why."""
+    path = resolve_model(model)
+    checkpoint = load(path)
+    config = checkpoint.config
+    counts = cost(config)
+    described = config.to_json()
+    depth = {"levels": config.levels} if config.architecture == "unet" else {"blocks": config.blocks}
+    return (
+        {"architecture": described.pop("architecture")}
+        | depth
+        | described
+        | asdict(counts)
+        | {"bytes": _bytes(checkpoint), "reasons": list(checkpoint.reasons), "lineage": checkpoint.lineage}
+    )
+
+
+def translate(model: str, source: Path, out: Path, *, size: int | None = None) -> dict[str, Any]:
+    """Apply a generator, torch or ONNX, to an image or a folder of images; PNG files of the same names go to `out`."""
+    use_threads(None)
+    paths = list_images(source) if source.is_dir() else (source,)
+    if not paths:
+        raise DataError(f"{source} holds no images. Name an image or a folder of images.")
+    targets = [out / f"{path.stem}.png" for path in paths]
+    if len(set(targets)) < len(targets) or {path.resolve() for path in paths} & {path.resolve() for path in targets}:
+        raise DataError(f"Translations in {out} would replace images or one another. Choose another folder for them.")
+    make_folder(out)
+    translator = _translator(model)
+    begin = time.perf_counter()
+    for path, target in zip(paths, targets, strict=True):
+        picture = fit(open_image(path), translator.multiple, size)
+        if min(picture.size) < translator.least:
+            raise DataError(
+                f"{path.name} would be translated at {picture.width} x {picture.height} pixels, but the model needs "
+                f"{translator.least}. Choose a larger image size."
+            )
+        save_image(to_image(translator.apply(to_tensor(picture).unsqueeze(0))), target)
+    return {"images": len(paths), "seconds": time.perf_counter() - begin, "out": str(out)}
+
+
+def evaluate(model: str, choices: DataChoices, *, reference: str | None = None) -> dict[str, Any]:
+    """Score translations of the test images: against the truth of paired data, or another model's translations."""
+    use_threads(None)
+    translator = _translator(model, choices.direction)
+    data = open_test(Path(choices.data), data_settings(sized(choices, translator.size)))
+    if data.kind != "paired" and reference is None:
+        raise DataError(
+            f"{data.root.name} holds {data.kind} images, so there is no truth to compare with. "
+            "Name a model to compare with: --reference MODEL."
+        )
+    compare = None if reference is None else _translator(reference, choices.direction).apply
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for item in data.test.items():
+            check_sides(item.source, translator.multiple)
+            wanted = item.target if compare is None else compare(item.source)
+            assert wanted is not None
+            yield wanted, translator.apply(item.source)
+
+    scores = evaluate_pairs(pairs(), PAIRED_METRICS)
+    return scores | {"images": len(data.test), "against": "truth" if reference is None else reference}
+
+
+def export(
+    model: str, out: Path, *, precision: Precision = "fp32", data: DataChoices | None = None, force: bool = False
+) -> dict[str, Any]:
+    """Write an ONNX file and its equality check on test images of `data`, or on synthetic ones without it."""
+    use_threads(None)
+    checkpoint = load(resolve_model(model), direction="AtoB" if data is None else data.direction)
+    images = []
+    if data is not None and data.data:
+        images = list(_test_images(sized(data, checkpoint.config.image_size), CALIBRATION_IMAGES))
+    generator = build_generator(checkpoint)
+    result = to_onnx(generator, out, images=images, precision=precision, lineage=checkpoint.lineage, force=force)
+    return result.to_json()
+
+
+def benchmark(models: Sequence[str], *, image_size: int = 256, threads: int = 1) -> list[dict[str, Any]]:
+    """Measure latency side by side in ONNX Runtime; models that are no ONNX file yet are exported for it first."""
+    with TemporaryDirectory() as folder:
+        contestants: list[tuple[str, Path]] = []
+        macs: list[int | None] = []
+        for number, model in enumerate(models):
+            path = resolve_model(model)
+            macs.append(None)
+            if path.suffix != ".onnx":
+                checkpoint = load(path)
+                multiple = checkpoint.config.size_multiple
+                if image_size % multiple:
+                    raise SettingsError(f"'image_size' is {image_size}, but {model} needs a multiple of {multiple}.")
+                path = Path(folder) / f"{number}.onnx"
+                to_onnx(build_generator(checkpoint), path, images=[], lineage={})
+                macs[-1] = cost(checkpoint.config, image_size).macs
+            contestants.append((model, path))
+        rows = measure(contestants, image_size=image_size, threads=threads)
+    return [row.to_json() | {"macs": count} for row, count in zip(rows, macs, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Translator:
+    """A function from images to images, torch or ONNX; its sides are multiples of `multiple`, not below `least`."""
+
+    apply: Callable[[Tensor], Tensor]
+    multiple: int
+    least: int
+    size: int  # pixels it was made for
+
+
+def _translator(model: str, direction: Direction = "AtoB") -> _Translator:
+    path = resolve_model(model)
+    if path.suffix == ".onnx":
+        loaded = open_onnx(path)
+        return _Translator(loaded, loaded.size_multiple, 1, DEFAULT_SIZE)
+    generator = build_generator(load(path, direction=direction))
+    config = generator.config
+
+    @torch.inference_mode()
+    def apply(images: Tensor) -> Tensor:
+        output: Tensor = generator(images)
+        return output
+
+    least = config.size_multiple * (1 if config.architecture == "unet" else 2)  # the trunk pads by reflection
+    return _Translator(apply, config.size_multiple, least, config.image_size)
+
+
+def _test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
+    data = open_test(Path(choices.data), data_settings(choices))
+    for item in test_items(data, most):
+        yield item.source
+
+
+def _bytes(checkpoint: Checkpoint) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.weights.values())

@@ -1,0 +1,209 @@
+"""The search: latents are driven to zero along a budget plan while the generator learns, and dead channels leave it.
+
+The ranking starts from the importance measured before and follows the search's own gradients; no lambda is tuned.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coronet.channels import compose, keep_all, kept_widths
+from coronet.cost import Budget, CostModel
+from coronet.datasets import Batch
+from coronet.hypernetwork import Hypernetwork
+from coronet.importance import per_cost
+from coronet.networks import Generator, GeneratorConfig, build
+from coronet.objectives import Objective, tapped
+from coronet.slimming import choose, floor_counts
+from coronet.training import Cut, Gradients, Losses, Players, Task
+
+NOTICE = 5  # events over which a channel fades before it is removed
+LIVE_RATE = 0.02  # of the moving average of the importance, per step
+LAST_CUT = 1.03  # times the final cost
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """Where the search goes: the final ratio, what it counts, and how latents move.
+
+    floor: share of every group that stays; events: how often channels are removed; latent_rate: step of a latent per
+    unit of its group's mean; refresh: share of the importance followed during the search in the ranking, beside the one
+    at its start; multiple_of: the final widths are multiples of this.
+    """
+
+    ratio: float
+    budget: Budget = "macs"
+    multiple_of: int = 1
+    floor: float = 0.1
+    latent_rate: float = 0.005
+    refresh: float = 0.5
+    events: int = 50
+
+    def ratio_at(self, progress: float) -> float:
+        """Give the ratio to reach at `progress` in 0..1: the share of the cost falls as (1 - t)^3, flat at the end.
+
+        The last percents go at once: only among many channels is there a choice that comes near the ratio.
+        """
+        share = 1.0 / self.ratio
+        wanted = share + (1.0 - share) * (1.0 - progress) ** 3
+        return self.ratio if wanted <= share * LAST_CUT else 1.0 / wanted
+
+
+class SearchTask(Task):
+    """Drive latents to zero along the plan; channels whose latent is zero are removed at once, so steps get cheaper."""
+
+    def __init__(
+        self, config: GeneratorConfig, hypernetwork: Hypernetwork, objective: Objective, plan: SearchPlan
+    ) -> None:
+        self.dense = config
+        self.hypernetwork = hypernetwork
+        self.objective = objective
+        self.plan = plan
+        self.kept: dict[str, Tensor] = keep_all(config.widths)  # of the dense net
+        self._floors = floor_counts(config.widths, plan.floor)
+        self._cost = CostModel(config, None, plan.budget)  # of the dense net, at any widths
+        self._reached = 0.0  # progress at the last event
+        self._at_start = {group: size.double().pow(4) for group, size in hypernetwork.importance().items()}
+        self._live = {group: torch.zeros_like(scores) for group, scores in self._at_start.items()}
+        self.skeleton = _skeleton(config)
+
+    def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
+        """Kernels and ordinary tensors, and the other players."""
+        return {"generator": self.hypernetwork.parameters()} | self.objective.parameters()
+
+    def watched(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The latents."""
+        return {"generator": dict(self.hypernetwork.latents)}
+
+    def play(self, batch: Batch, random: torch.Generator) -> Iterator[tuple[Players, Losses]]:
+        """Play the objective's game with generated weights."""
+        weights = self.hypernetwork.weights()
+        yield from self.objective.play(lambda images: tapped(self.skeleton, images, weights), self.kept, batch, random)
+
+    @torch.no_grad()
+    def after_step(self, gradients: Gradients, progress: float) -> dict[str, Cut]:
+        """Move the latents against their gradient; at an event of the plan shrink them and remove what is dead."""
+        self._note_importance(gradients["generator"])
+        self._move_latents(gradients["generator"])
+        if progress < 1 and progress - self._reached < 1 / self.plan.events:
+            return {}
+        self._reached = progress
+        kept = self._chosen(progress)
+        self._fade(self._chosen(min(1.0, progress + NOTICE / self.plan.events)))
+        return self.remove(kept)
+
+    def _chosen(self, progress: float) -> dict[str, Tensor]:
+        ratio = self.plan.ratio_at(progress)
+        # Not by bisection alone: what an event removes beyond the plan never returns, and the last one would end below
+        # the ratio (by 2 % at ngf 16). Whole units from the start, or the widths could not end as multiples.
+        return choose(self._importance(), self._cost, ratio, floor=self._floors, multiple_of=self.plan.multiple_of)
+
+    @torch.no_grad()
+    def remove(self, kept: dict[str, Tensor]) -> dict[str, Cut]:
+        """Shrink the latents until the channels not kept are zero, and take those out of every tensor."""
+        widths = self.hypernetwork.widths
+        if kept_widths(kept) == widths:
+            return {}
+        importance = self.hypernetwork.importance()
+        self.hypernetwork.shrink({group: _but(kept[group], importance[group]) for group in kept}, kept)
+        follow = self.hypernetwork.selector(kept)
+        self.hypernetwork = self.hypernetwork.select(kept)
+        self.kept = compose(self.kept, kept)
+        self._at_start = {group: scores[kept[group]] for group, scores in self._at_start.items()}
+        self._live = {group: scores[kept[group]] for group, scores in self._live.items()}
+        self.skeleton = _skeleton(self.dense.with_widths(self.hypernetwork.widths))
+        return {"generator": follow}
+
+    def _fade(self, later: Mapping[str, Tensor]) -> None:
+        """Take a step of the proximal operator on the channels that the plan removes soon, and on no other.
+
+        A threshold for all channels of a group would push the group's survivors towards zero, too: one group starves.
+        """
+        sizes = self.hypernetwork.importance()
+        steps = {group: torch.full_like(size, float(size.mean()) / NOTICE) for group, size in sizes.items()}
+        self.hypernetwork.shrink(
+            {group: _but(later[group], steps[group]) for group in sizes}, keep_all(self.hypernetwork.widths)
+        )
+
+    def _note_importance(self, gradients: Mapping[str, Tensor]) -> None:
+        """Follow the Taylor importance (z dL/dz)^2 of every channel: the search's own gradients measure it for free."""
+        for group, latent in self.hypernetwork.latents.items():
+            if group in gradients:
+                change = (latent * gradients[group]).double().square().to(self._live[group])
+                self._live[group].lerp_(change, LIVE_RATE)
+
+    def _importance(self) -> dict[str, Tensor]:
+        """Rank by a mix of the importance at the start and the one followed since, per unit of cost."""
+        live = per_cost(self._live, self._cost, self.hypernetwork.widths)
+        mixed = {
+            group: (1 - self.plan.refresh) * scores / _total(self._at_start) for group, scores in self._at_start.items()
+        }
+        if self.plan.refresh and _total(live) > 0:
+            mixed = {group: scores + self.plan.refresh * live[group] / _total(live) for group, scores in mixed.items()}
+        return mixed
+
+    def _move_latents(self, gradients: Mapping[str, Tensor]) -> None:
+        for group, latent in self.hypernetwork.latents.items():
+            gradient = gradients.get(group)
+            if gradient is None or not self.plan.latent_rate:
+                continue
+            step = self.plan.latent_rate * latent.mean() * gradient / gradient.square().mean().sqrt().clamp_min(1e-30)
+            latent.sub_(step).clamp_min_(1e-3 * float(latent.mean()))
+
+    def current(self) -> Generator:
+        """Give the slim generator as a plain module that knows nothing of latents."""
+        student = _skeleton(self.dense.with_widths(self.hypernetwork.widths))
+        weights = {name: tensor.detach().clone() for name, tensor in self.hypernetwork.weights().items()}
+        student.load_state_dict(weights, assign=True)
+        return student
+
+    def describe(self) -> tuple[float | None, dict[str, int] | None]:
+        """Give the ratio reached and the widths."""
+        widths = self.hypernetwork.widths
+        return self._cost.total / self._cost.at(widths), widths
+
+    def state(self) -> dict[str, Any]:
+        """Hypernetwork, kept channels, progress and the other players."""
+        return {
+            "hypernetwork": self.hypernetwork.state(),
+            "kept": self.kept,
+            "reached": self._reached,
+            "at_start": self._at_start,
+            "live": {group: scores.clone() for group, scores in self._live.items()},
+            "objective": self.objective.state(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self.kept = dict(state["kept"])
+        self._reached = state["reached"]
+        self._at_start = dict(state["at_start"])
+        self._live = {group: scores.clone() for group, scores in state["live"].items()}
+        device = next(iter(self.hypernetwork.latents.values())).device
+        tensors = {
+            part: {name: tensor.to(device) for name, tensor in named.items()}
+            for part, named in state["hypernetwork"].items()
+        }
+        self.hypernetwork = Hypernetwork(self.skeleton.axes(), **tensors)
+        self.skeleton = _skeleton(self.dense.with_widths(self.hypernetwork.widths))
+        self.objective.load_state(state["objective"])
+
+
+def _but(kept: Tensor, sizes: Tensor) -> Tensor:
+    """Give the sizes, zero for the kept channels: the threshold that touches only the others."""
+    threshold = sizes.clone()
+    threshold[kept.to(sizes.device)] = 0.0
+    return threshold
+
+
+def _total(scores: Mapping[str, Tensor]) -> float:
+    return float(sum(float(values.sum()) for values in scores.values()))
+
+
+def _skeleton(config: GeneratorConfig) -> Generator:
+    """Build the net without memory: it is always called with weights from elsewhere."""
+    with torch.device("meta"):
+        return build(config).train()

@@ -1,0 +1,228 @@
+"""From importance and a budget to the kept channels, and from kept channels to a plain, smaller generator."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coronet.channels import Kept, kept_widths, select
+from coronet.cost import CostModel, Vector
+from coronet.errors import BudgetError
+from coronet.networks import Generator, build
+
+Floor = float | Mapping[str, int]
+TOLERANCE = 0.005  # the fill stops once this share of the budget is left
+
+
+@dataclass(frozen=True, slots=True)
+class _Units:
+    """Every removable unit (`multiple_of` channels of one group), best first; within a group never out of order."""
+
+    group: NDArray[np.int64]  # (units,) column of the group
+    size: NDArray[np.int64]  # (units,) channels
+    least: Vector  # (groups,) channels that always stay
+    order: dict[str, Tensor]  # group -> channels, best first
+
+
+def choose(
+    importance: Mapping[str, Tensor],
+    cost: CostModel,
+    ratio: float,
+    *,
+    floor: Floor = 0.0,
+    multiple_of: int = 1,
+) -> dict[str, Tensor]:
+    """Choose the channels that stay so that the cost is at most `cost.total / ratio` and as near to it as can be.
+
+    importance: one score per channel and group, comparable across groups; the best stay.
+    floor: share of every group that always stays, or a count per group; multiple_of: size of a removable unit.
+    Bisection over one global ranking, then the best channels that still fit are added back.
+    The importance may be that of a net cut already; the ratio still counts from the net that `cost` describes.
+    Raises BudgetError when even the floors cost more than the budget.
+    """
+    units = _rank(importance, cost, floor, multiple_of)
+    target = _target(units, cost, ratio)
+    return _kept(units, cost, _fill(units, cost, target, _bisect(units, cost, target)))
+
+
+def cut(importance: Mapping[str, Tensor], cost: CostModel, ratio: float, *, floor: Floor = 0.0) -> dict[str, Tensor]:
+    """Choose by bisection alone: what stays at one ratio stays at every smaller one, but the cost may be less."""
+    units = _rank(importance, cost, floor, 1)
+    return _kept(units, cost, _counts(units, _bisect(units, cost, _target(units, cost, ratio))))
+
+
+def floor_counts(widths: Mapping[str, int], share: float) -> dict[str, int]:
+    """Turn a share into the number of channels of every group that always stay, at least one."""
+    return {group: max(1, math.ceil(share * width)) for group, width in widths.items()}
+
+
+def largest_ratio(
+    importance: Mapping[str, Tensor], cost: CostModel, *, floor: Floor = 0.0, multiple_of: int = 1
+) -> float:
+    """Give the ratio at which every group is down to its floor."""
+    return cost.total / cost.at(_rank(importance, cost, floor, multiple_of).least)
+
+
+@torch.no_grad()
+def slim(generator: Generator, weights: Mapping[str, Tensor], kept: Kept) -> Generator:
+    """Build a new generator that holds only the kept channels of `weights` (names of `generator.state_dict()`)."""
+    config = generator.config.with_widths(kept_widths(kept))
+    with torch.device("meta"):  # no memory and no random initial weights for a net that gets its weights next
+        smaller = build(config)
+    tensors = select(weights, generator.axes(), generator.config.widths, kept)
+    smaller.load_state_dict(tensors, assign=True)
+    return smaller.train(generator.training)
+
+
+def _target(units: _Units, cost: CostModel, ratio: float) -> float:
+    if not ratio >= 1:
+        raise BudgetError(f"The compression ratio is {ratio:g}, but must be at least 1. Choose 1 or more.")
+    target = cost.total / ratio * (1 + 1e-12)
+    if cost.at(units.least) > target:
+        raise BudgetError(_impossible(cost, units, ratio))
+    return target
+
+
+def _kept(units: _Units, cost: CostModel, counts: Vector) -> dict[str, Tensor]:
+    return {
+        group: units.order[group][: int(count)].sort().values for group, count in zip(cost.groups, counts, strict=True)
+    }
+
+
+def _rank(importance: Mapping[str, Tensor], cost: CostModel, floor: Floor, multiple_of: int) -> _Units:
+    groups, sizes, scores, order, least = [], [], [], {}, []
+    counts = (
+        floor
+        if isinstance(floor, Mapping)
+        else floor_counts({name: len(importance[name]) for name in cost.groups}, floor)
+    )
+    for column, name in enumerate(cost.groups):
+        values, channels = importance[name].detach().to(torch.float64).cpu().sort(descending=True, stable=True)
+        order[name] = channels
+        count = len(channels)
+        starts = np.arange(0, count, multiple_of)
+        size = np.minimum(multiple_of, count - starts)
+        kept_units = max(1, math.ceil(counts[name] / multiple_of))
+        score = np.add.reduceat(values.numpy(), starts) / size
+        groups.append(np.full(len(starts) - kept_units, column))
+        sizes.append(size[kept_units:])
+        scores.append(np.minimum.accumulate(score)[kept_units:])
+        least.append(size[:kept_units].sum())
+    ranking = np.argsort(-np.concatenate(scores), kind="stable")
+    return _Units(
+        np.concatenate(groups)[ranking], np.concatenate(sizes)[ranking], np.array(least, dtype=np.float64), order
+    )
+
+
+def _bisect(units: _Units, cost: CostModel, target: float) -> int:
+    """Count the units of the ranking that fit from the top (the cost never falls with one more)."""
+    low, high = 0, len(units.group)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if cost.at(_counts(units, middle)) <= target:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _counts(units: _Units, taken: int) -> Vector:
+    added = np.bincount(units.group[:taken], weights=units.size[:taken], minlength=len(units.least))
+    return np.asarray(units.least + added)
+
+
+def _fill(units: _Units, cost: CostModel, target: float, taken: int) -> Vector:
+    """Add the best units that still fit, a group's own order kept, until little of the budget is left.
+
+    Where nothing fits any more, a unit is exchanged for worse ones of other groups, if that comes nearer.
+    """
+    counts = _counts(units, taken)
+    ladder = _Ladder(units)
+    while target - cost.at(counts) > TOLERANCE * target:
+        step = _best_addition(ladder, cost, target, counts)
+        if step is None:
+            step = _best_exchange(ladder, cost, target, counts)
+        if step is None:
+            break
+        counts = step
+    return counts
+
+
+class _Ladder:
+    """The counts a group can have, from its floor to its full width, and the rank of each rung."""
+
+    def __init__(self, units: _Units) -> None:
+        self.rungs = []
+        self.ranks = []
+        for column, least in enumerate(units.least):
+            rows = np.flatnonzero(units.group == column)
+            self.rungs.append(np.concatenate([[least], least + np.cumsum(units.size[rows])]))
+            self.ranks.append(rows)
+
+    def above(self, column: int, count: float) -> tuple[int, float] | None:
+        """Give rank and count of the next rung up, None at the top."""
+        rung = int(np.searchsorted(self.rungs[column], count))
+        if rung + 1 >= len(self.rungs[column]):
+            return None
+        return int(self.ranks[column][rung]), float(self.rungs[column][rung + 1])
+
+    def below(self, column: int, count: float) -> tuple[int, float] | None:
+        """Give rank of the rung and count of the next rung down, None at the floor."""
+        rung = int(np.searchsorted(self.rungs[column], count))
+        return (int(self.ranks[column][rung - 1]), float(self.rungs[column][rung - 1])) if rung > 0 else None
+
+
+def _best_addition(ladder: _Ladder, cost: CostModel, target: float, counts: Vector) -> Vector | None:
+    nexts = [(*rung, column) for column, count in enumerate(counts) if (rung := ladder.above(column, count))]
+    for _, count, column in sorted(nexts):
+        trial = _with(counts, column, count)
+        if cost.at(trial) <= target:
+            return trial
+    return None
+
+
+def _best_exchange(ladder: _Ladder, cost: CostModel, target: float, counts: Vector) -> Vector | None:
+    """Add one unit of a group and drop the worst units of the others until it fits; None if that comes no nearer."""
+    best, spent = None, cost.at(counts)
+    for added, count in enumerate(counts):
+        rung = ladder.above(added, count)
+        if rung is None:
+            continue
+        trial: Vector | None = _with(counts, added, rung[1])
+        while trial is not None and cost.at(trial) > target:
+            trial = _drop_worst(ladder, trial, added)
+        if trial is not None and cost.at(trial) > spent:
+            best, spent = trial, cost.at(trial)
+    return best
+
+
+def _drop_worst(ladder: _Ladder, counts: Vector, spared: int) -> Vector | None:
+    lower = [
+        (*rung, column)
+        for column, count in enumerate(counts)
+        if column != spared and (rung := ladder.below(column, count))
+    ]
+    if not lower:
+        return None
+    _, count, column = max(lower)
+    return _with(counts, column, count)
+
+
+def _with(counts: Vector, column: int, count: float) -> Vector:
+    changed = counts.copy()
+    changed[column] = count
+    return changed
+
+
+def _impossible(cost: CostModel, units: _Units, ratio: float) -> str:
+    shares = cost.marginal(units.least) * units.least
+    group = cost.groups[int(np.argmax(shares))]
+    count = int(units.least[int(np.argmax(shares))])
+    return (
+        f"A ratio of {ratio:g} cannot be met: '{group}' must keep {count} of {len(units.order[group])} channels. "
+        f"The largest possible ratio is {cost.total / cost.at(units.least):.2f}; lower the floor or the ratio."
+    )

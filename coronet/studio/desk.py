@@ -1,0 +1,207 @@
+"""What the page's handlers ask for: models, pictures, data folders, previews, runs. Knows no gradio and no layout.
+
+A visitor's text never becomes a path: models and pictures are looked up by name, data folders must lie in allowed ones.
+"""
+
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from coronet.errors import CheckpointError, DataError, RunError
+from coronet.files import make_folder
+from coronet.jobs import Job, JobTable
+from coronet.model_folders import DEMO_FOLDER, demo_names
+from coronet.recipes.settings import CompressSettings
+from coronet.runs import Run
+from coronet.settings import from_json, to_json
+from coronet.studio import text
+from coronet.studio.pictures import data_sets, find_pictures
+
+if TYPE_CHECKING:
+    from coronet.networks import GeneratorConfig
+    from coronet.recipes.preview import Preview
+
+_THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
+_MOST_IMPORTED = 100
+_LEAST_FREE_BYTES = 1_000_000_000
+_MOST_RUNS_LISTED = 50
+SKETCHES = Path(__file__).resolve().parents[2] / "assets" / "sketches"
+_LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The folders this studio may use, and the job table beside its runs."""
+
+    table: JobTable
+    imported: Path  # uploaded models
+    models_given: tuple[Path, ...] = ()
+    data: tuple[Path, ...] = ()  # folders whose pictures may be read
+
+    @property
+    def runs(self) -> Path:
+        """The folder that holds the run folders."""
+        return self.table.runs
+
+    # Models
+
+    def models(self) -> dict[str, Path]:
+        """Give the models a visitor may choose, by name: those named at the start, the demos, the uploaded ones."""
+        names = [path.name if path.is_file() else f"{path.name}/" for path in self.models_given]
+        given = {  # published files all have the same few names
+            f"{path.parent.name}/{name}" if names.count(name) > 1 else name: path
+            for name, path in zip(names, self.models_given, strict=True)
+        }
+        demos = {name: DEMO_FOLDER / f"{name.removeprefix('demo/')}.safetensors" for name in demo_names()}
+        imported = {f"uploaded/{path.stem}": path for path in sorted(self.imported.glob("*.safetensors"))}
+        return {**given, **demos, **imported}
+
+    def model(self, name: str | None) -> Path:
+        """Look a model up; CheckpointError when the name is not one of `models`."""
+        if not name:
+            raise CheckpointError(text.MISSING_MODEL)
+        found = self.models().get(name)
+        if found is None:
+            raise CheckpointError(text.UNKNOWN_MODEL.format(name=name[:80]))
+        return found
+
+    def import_model(self, uploaded: Path) -> str:
+        """Check an uploaded file, keep it as safetensors and give its name; CheckpointError says what it is instead."""
+        self._check_space()
+        _prepare_torch()
+        from coronet import checkpoints
+
+        checkpoint = checkpoints.load(uploaded)  # reads a pickle in a sandboxed child, never here
+        make_folder(self.imported)
+        target = _free_name(self.imported, uploaded.stem)
+        checkpoints.save(checkpoint, target)
+        return f"uploaded/{target.stem}"
+
+    def _check_space(self) -> None:
+        kept = len(list(self.imported.glob("*.safetensors")))
+        free = shutil.disk_usage(self.runs).free
+        if kept >= _MOST_IMPORTED or free < _LEAST_FREE_BYTES:
+            raise RunError(text.FULL_SHELF.format(count=kept, free=free // 10**6, folder=self.imported))
+
+    def describe(self, name: str | None) -> tuple["GeneratorConfig", tuple[str, ...]]:
+        """Give a model's architecture and the reasons why it was recognised as that."""
+        path = self.model(name)
+        _prepare_torch()
+        from coronet import checkpoints
+
+        checkpoint = checkpoints.load(path)
+        return checkpoint.config, checkpoint.reasons
+
+    # Pictures and data
+
+    def pictures(self) -> dict[str, Path]:
+        """Give some test pictures of the data folders, by name, and the sample sketches that come with the project."""
+        return find_pictures((*self.data, SKETCHES))
+
+    def picture(self, name: str) -> Image.Image:
+        """Read one of `pictures`; of a pair A|B the left half, A."""
+        path = self.pictures().get(name)
+        if path is None:
+            raise DataError(text.UNKNOWN_PICTURE.format(name=name[:80]))
+        image = self.uploaded_picture(path)
+        is_pair = path.parent.name in ("train", "val", "test") and image.width == 2 * image.height
+        return image.crop((0, 0, image.width // 2, image.height)) if is_pair else image
+
+    def uploaded_picture(self, path: Path) -> Image.Image:
+        """Read a picture; DataError says what is wrong with the file."""
+        _prepare_torch()
+        from coronet import images
+
+        return images.open_image(path)
+
+    def data_sets(self) -> tuple[str, ...]:
+        """Give the folders below the allowed ones that look like data sets."""
+        return tuple(str(path) for path in data_sets(self.data))
+
+    def data_folder(self, written: str | None) -> Path:
+        """Give the folder a visitor wrote, whole or from an allowed folder on; DataError when it is not allowed."""
+        if not self.data:
+            raise DataError(text.NO_DATA)
+        if not written or not written.strip():
+            raise DataError(text.MISSING_DATA)
+        allowed = ", ".join(map(str, self.data))
+        if "\0" in written or len(written) > 1000:
+            raise DataError(text.FOREIGN_DATA.format(path=written[:80].replace("\0", ""), folders=allowed))
+        paths = [(folder / written.strip()).resolve() for folder in self.data]
+        inside = [path for path in paths if any(path.is_relative_to(folder.resolve()) for folder in self.data)]
+        if not inside:
+            raise DataError(text.FOREIGN_DATA.format(path=written[:80], folders=allowed))
+        for path in inside:
+            if path.is_dir():
+                return path
+        raise DataError(text.NOT_A_FOLDER.format(path=written[:80], folders=allowed))
+
+    # Previews
+
+    def preview(self, model: str | None, ratio: float, picture: Image.Image) -> "Preview":
+        """Slice the slim net now and let both nets translate the picture."""
+        _prepare_torch()
+        from coronet.recipes.preview import preview
+
+        shrunk = picture.copy()
+        shrunk.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        return preview(self.model(model), ratio, shrunk)
+
+    # Runs
+
+    def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
+        """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
+        paths = {"model": str(self.model(model)), "data": str(self.data_folder(data))}
+        settings = from_json(CompressSettings, {**choices, **paths})
+        # The name sorts by day, and no one can guess another visitor's.
+        folder = self.runs / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(6)}"
+        run = Run.create(folder, "compress", to_json(settings))
+        try:
+            return self.table.submit(run)
+        except RunError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def run(self, id: str) -> tuple[Job, Run]:
+        """Look a run up; RunError when there is no such run."""
+        return self.table.job(id), Run.open(self.runs / id)
+
+    def run_names(self) -> list[tuple[str, str]]:
+        """Give (words, id) of the youngest runs."""
+        return [(self._describe(job), job.id) for job in self.table.list()[:_MOST_RUNS_LISTED]]
+
+    def _describe(self, job: Job) -> str:
+        try:
+            run = Run.open(self.runs / job.id)
+        except RunError:
+            return job.id
+        ratio = f" {run.settings['ratio']:g}×" if isinstance(run.settings.get("ratio"), int | float) else ""
+        model = Path(str(run.settings.get("model", ""))).stem
+        return f"{run.verb} {model}{ratio} · {job.id}"
+
+
+@cache
+def _prepare_torch() -> None:
+    """Load torch at the first request that needs it, with few threads.
+
+    The web process starts in seconds and stays small until someone looks at a preview. That is why the parts of the
+    library that need torch are imported inside the methods above. Training never comes here.
+    """
+    import torch
+
+    torch.set_num_threads(_THREADS)
+
+
+def _free_name(folder: Path, wanted: str) -> Path:
+    """Make a harmless file name of an uploaded one that is not taken."""
+    stem = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in wanted)
+    stem = stem.strip("_")[:60] or "model"
+    names = [stem, *(f"{stem}-{number}" for number in range(2, _MOST_IMPORTED + 2))]
+    return next(path for name in names if not (path := folder / f"{name}.safetensors").exists())

@@ -1,0 +1,99 @@
+"""The guard in front of every request: who may ask, from which site, and what is never served.
+
+It stands before Gradio and before our own routes alike, because a route beside Gradio is not behind its login.
+"""
+
+import base64
+import binascii
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coronet.errors import SettingsError
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPEN_PATH = "/gradio_api/startup-events"  # Gradio asks itself once, without credentials; it tells nothing
+# Everything comes from this server; Gradio needs inline scripts, and its templates need eval.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
+    "style-src 'self' 'unsafe-inline'; frame-ancestors 'self'; base-uri 'self'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware; `people` maps names to passwords, and nobody has to log in where it is empty."""
+
+    def __init__(self, app: ASGIApp, *, people: Mapping[str, str], loopback_only: bool) -> None:
+        self._app = app
+        self._people = people
+        self._loopback_only = loopback_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what may not pass and hand on the rest."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refuse(scope, Headers(scope=scope))
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await (refusal or self._app)(scope, receive, send_with_headers)
+
+    def _refuse(self, scope: Scope, headers: Headers) -> PlainTextResponse | None:
+        if self._loopback_only and _host_name(headers) not in LOOPBACK:  # a foreign name that resolves to this machine
+            return PlainTextResponse("This studio answers on this machine only.", 403)
+        if scope["method"] not in _READING and not _is_same_site(headers):
+            return PlainTextResponse("Requests from other sites are refused.", 403)
+        path = scope["path"].lower()
+        if "file=http" in path or "file=/http" in path:  # Gradio would fetch the address for the visitor
+            return PlainTextResponse("This studio fetches nothing from other addresses.", 403)
+        if self._people and path != _OPEN_PATH and not self._knows(headers.get("authorization", "")):
+            return PlainTextResponse("Please log in.", 401, {"WWW-Authenticate": 'Basic realm="CoroNet Studio"'})
+        return None
+
+    def _knows(self, authorization: str) -> bool:
+        kind, _, value = authorization.partition(" ")
+        try:
+            name, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        expected = self._people.get(name, secrets.token_hex())  # an unknown name costs the same time
+        return kind.lower() == "basic" and secrets.compare_digest(password.encode(), expected.encode())
+
+
+def read_people(path: Path) -> dict[str, str]:
+    """Read names and passwords, one `name:password` a line; SettingsError where that fails or others may read it."""
+    try:
+        others_may_read = path.stat().st_mode & 0o077
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The login file {path} cannot be read ({error}). Give a text file.") from error
+    if others_may_read:
+        raise SettingsError(f"The login file {path} can be read by other users. Change that with: chmod 600 {path}")
+    entries = [line.partition(":") for line in lines if line.strip() and not line.startswith("#")]
+    if not entries or not all(name and password for name, _, password in entries):
+        raise SettingsError(f"The login file {path} needs a line 'name:password' for each person. Add one.")
+    return {name: password for name, _, password in entries}
+
+
+def _host_name(headers: Headers) -> str:
+    return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+
+
+def _is_same_site(headers: Headers) -> bool:
+    """Tell whether a page of ours sent the request, or a program, which names no origin."""
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin).netloc in (headers.get("host"), headers.get("x-forwarded-host"))

@@ -1,0 +1,149 @@
+"""Parse the studio's few arguments and serve the page on this machine, or, with a login, to others."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coronet.errors import CoronetError, SettingsError
+from coronet.jobs import JobTable, Scheduler
+from coronet.studio.desk import Desk
+from coronet.studio.guard import LOOPBACK, Guard, read_people
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+PROJECT = Path(__file__).resolve().parents[2]
+RUNS = PROJECT / "checkpoints" / "runs"
+DATA = PROJECT / "data"
+_UPLOAD_LIMIT = "300mb"  # the largest published generator has 218 MB
+_EXAMPLE = "example: python -m coronet studio --data ~/pictures/horse2zebra"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Open the studio and serve it until Ctrl-C; ends the process with status 2 for a mistake in the arguments."""
+    chosen = parse(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end as with Ctrl-C: uploads are removed
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        desk = make_desk(chosen)
+        people = _people(chosen)
+        with Scheduler(desk.table):
+            _serve_until_interrupted(desk, people, chosen)
+    except CoronetError as error:
+        sys.stderr.write(f"coronet: {error}\n")
+        raise SystemExit(2) from error
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the arguments; argparse ends the process with status 2 and a usage line where they are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="coronet studio", description="Open the studio in a browser.", epilog=_EXAMPLE
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: this machine only)")
+    parser.add_argument("--listen", action="store_true", help="serve to other machines, too; needs --auth")
+    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--auth", type=Path, metavar="FILE", help="text file with a line name:password for each person")
+    parser.add_argument(
+        "--data", type=Path, action="append", metavar="FOLDER", help="folder whose pictures may be used; repeatable"
+    )
+    parser.add_argument("--runs", type=Path, default=RUNS, metavar="FOLDER", help="where runs are kept")
+    parser.add_argument(
+        "--model", type=Path, action="append", default=[], metavar="FILE", help="model to offer; repeatable"
+    )
+    parser.add_argument("--workers", type=int, default=1, help="runs executed at the same time")
+    return parser.parse_args(arguments)
+
+
+def make_desk(chosen: argparse.Namespace) -> Desk:
+    """Check the folders and models and open the job table; SettingsError names what is missing."""
+    data = chosen.data if chosen.data is not None else [DATA] if DATA.is_dir() else []
+    for folder in data:
+        if not folder.is_dir():
+            raise SettingsError(f"--data {folder} is not a folder. Name one that holds pictures or data sets.")
+    for model in chosen.model:
+        if not model.exists():
+            raise SettingsError(f"--model {model} does not exist. Name a .pth or .safetensors file.")
+    if not 1 <= chosen.workers <= 64:
+        raise SettingsError(f"--workers is {chosen.workers}, but must be between 1 and 64.")
+    if not 1 <= chosen.port <= 65_535:
+        raise SettingsError(f"--port is {chosen.port}, but must be between 1 and 65535.")
+    table = JobTable(chosen.runs, workers=chosen.workers)
+    table.adopt()
+    # Beside the default runs, but inside a folder that was named: nothing is written next to that one.
+    imported = (RUNS.parent if chosen.runs == RUNS else chosen.runs) / "imported"
+    return Desk(
+        table, imported, tuple(path.resolve() for path in chosen.model), tuple(folder.resolve() for folder in data)
+    )
+
+
+def serve(desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: Path) -> "gr.Blocks":
+    """Start the web server in a thread and give the page, whose `close()` ends it."""
+    _keep_gradio_local(uploads)
+    from starlette.middleware import Middleware
+
+    from coronet.studio.page import build  # gradio takes seconds to import; --help and mistakes need not wait
+    from coronet.studio.routes import run_routes
+    from coronet.studio.theme import CSS, make_theme
+
+    page = build(desk)
+    page.queue(default_concurrency_limit=1, max_size=64)
+    guard = Middleware(Guard, people=people, loopback_only=host in LOOPBACK)
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,
+            share=False,
+            show_error=False,
+            strict_cors=True,
+            max_file_size=_UPLOAD_LIMIT,
+            blocked_paths=[str(desk.runs), str(desk.imported)],
+            run_history=False,
+            footer_links=["api"],
+            theme=make_theme(),
+            css=CSS,
+            app_kwargs={"middleware": [guard], "routes": run_routes(desk.runs)},
+        )
+    except OSError as error:
+        raise SettingsError(f"Port {port} of {host} cannot be used ({error}). Choose another with --port.") from error
+    return page
+
+
+def _serve_until_interrupted(desk: Desk, people: dict[str, str], chosen: argparse.Namespace) -> None:
+    begin = time.monotonic()
+    host = "0.0.0.0" if chosen.listen else chosen.host
+    with tempfile.TemporaryDirectory(prefix="coronet-studio-") as uploads:
+        page = serve(desk, host=host, port=chosen.port, people=people, uploads=Path(uploads))
+        seconds = time.monotonic() - begin
+        sys.stderr.write(f"CoroNet Studio: http://{host}:{chosen.port} (ready after {seconds:.1f} s, Ctrl-C ends it)\n")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            page.close(verbose=False)
+            if any(job.active for job in desk.table.list()):
+                sys.stderr.write("A run goes on in the background; the studio shows it when it is opened again.\n")
+
+
+def _people(chosen: argparse.Namespace) -> dict[str, str]:
+    is_public = chosen.listen or chosen.host not in LOOPBACK
+    if is_public and chosen.auth is None:
+        raise SettingsError("Serving to other machines needs a login. Add --auth FILE with lines name:password.")
+    return read_people(chosen.auth) if chosen.auth is not None else {}
+
+
+def _keep_gradio_local(uploads: Path) -> None:
+    """Keep gradio from asking other hosts, and its copies of uploads in a folder that goes with the server."""
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    local = {"127.0.0.1", "localhost", *os.environ.get("NO_PROXY", "").split(",")} - {""}
+    os.environ["NO_PROXY"] = ",".join(sorted(local))  # gradio asks its own address once

@@ -1,0 +1,134 @@
+"""Every word the page shows that is not the name of a setting. How it looks stands in `theme`, where in `page`."""
+
+TITLE = "CoroNet Studio"
+LEAD = (
+    "Make a Pix2Pix or CycleGAN generator small and fast: choose a model, slide to the size you want, "
+    "see the slim net at once, then train it and take it home as ONNX."
+)
+
+SQUEEZE = "1 · Choose and slide"
+MODEL = "Model"
+NO_MODEL = (
+    "There is no model yet. Upload a generator below: a .pth file of pytorch-CycleGAN-and-pix2pix or "
+    "gan-compression, or a .safetensors file of ours. On the server, put models into checkpoints/demo."
+)
+FACTS = "{architecture}, {depth}, {norm} norm, made for {size} pixels."
+ARCHITECTURES = {"resnet": "ResNet", "mobile_resnet": "Mobile ResNet", "unet": "U-Net"}
+BLOCKS = "{number} blocks"
+LEVELS = "{number} levels"
+REASONS = "How it was recognised"
+ADD_MODEL = "Add a model"
+MODEL_FILE = "Generator (.pth or .safetensors, at most 300 MB)"
+IMPORTED = "{name} was added."
+PICTURE = "Picture"
+UPLOAD_PICTURE = "Upload a picture"
+UPLOADED = "uploaded: {name}"
+NO_PICTURE = "No picture yet: choose one or upload one to see the nets translate it."
+SLIDE = "Compression ratio"
+RATIO = "Exact ratio"
+RATIO_INFO = "Dense ÷ slim MACs"
+INPUT = "Input"
+DENSE = "Dense"
+SLIM = "Slim, untrained"
+INPUT_ALT = "The picture that both nets translate"
+DENSE_ALT = "Translation by the dense net"
+SLIM_ALT = "Translation by the slim net before any training"
+NUMBERS = "Dense and slim in numbers"
+HEALING = "Does the slim picture look broken? That is expected: it is the slim net itself, and training repairs it."
+WAITING = "The numbers appear with the first preview. It takes a few seconds longer than the next ones."
+ROWS = {
+    "macs": "MACs",
+    "macs_as_published": "MACs, papers’ convention",
+    "parameters": "Parameters",
+    "bytes": "Size (32-bit)",
+    "seconds": "Time for this picture",
+}
+NUMBERS_HEAD = ("", "Dense", "Slim", "Ratio")
+MACS_NOTE = "Papers count a transposed convolution at its output size, which is more than is computed."
+TIME_NOTE = "Times are of one translation on the server, which may be busy."
+
+TRAIN = "2 · Train the slim net"
+DATA = "Data folder on the server"
+DATA_INFO = "With train and test pictures, paired (A|B) or unpaired (trainA, trainB). Allowed: {folders}"
+NO_DATA = "No data folder is allowed yet. Start the studio with --data FOLDER to train on the pictures in it."
+PRESET = "Preset"
+AUTOMATIC = "automatic"
+ADVANCED = "Advanced settings"
+START = "Start the run"
+SAFE_TO_CLOSE = "The run goes on when you close this page; its address brings you back."
+STARTED = "The run {id} is queued."
+
+WATCH = "3 · Watch the run"
+RUN = "Run"
+NO_RUN = "No run is chosen. Start one above, or choose an earlier one."
+PAUSE = "Pause"
+RESUME = "Resume"
+CANCEL = "Cancel"
+PROGRESS = "Progress of the run"
+PLOT = "Ratio and losses"
+PREVIEW = "Latest preview"
+PREVIEW_ALT = "Input, dense and slim translation side by side after {step} steps, and of a pair the truth"
+PREVIEW_CAPTION = "After {step} steps: input, dense, slim; of a pair also the truth"
+NO_PREVIEW = "The first preview appears after some steps."
+LOSSES = "Losses of the last step"
+RESULT = "The trained slim net"
+SCORES = {"to_teacher": "Against the dense net", "to_truth": "Against the truth"}
+SCORE_WORDS = {"psnr_db": "PSNR {value:.1f} dB", "ssim": "SSIM {value:.3f}", "l1": "L1 {value:.4f}"}
+DOWNLOADS = "Take home"
+DOWNLOAD_NAMES = {
+    "slim.onnx": "ONNX",
+    "slim.safetensors": "Weights (safetensors)",
+    "report.json": "Report (JSON)",
+    "worker.log": "Log",
+}
+
+STATES = {
+    "queued": "Waiting",
+    "running": "Running",
+    "pausing": "Pausing: the current step is finished and saved",
+    "cancelling": "Cancelling: the current step is finished and saved",
+    "paused": "Paused. Resume goes on where it stopped",
+    "done": "Done",
+    "cancelled": "Cancelled. What was learned is kept; Resume goes on",
+    "failed": "Failed",
+    "interrupted": "Interrupted. Resume goes on from the last saved step",
+}
+AHEAD = "{count} before it"
+STEP = "{phase}, step {done} of {total}"
+PHASES = {"warmup": "warm-up", "search": "search", "finetune": "fine-tuning", "train": "training"}
+LOADING = "the process is starting"
+REMAINING = "about {time} left"
+FINISHING = "the last step is done; the net is evaluated and exported"
+RATIO_NOW = "ratio {ratio:.1f}×"
+
+RATIO_AXIS = "Ratio"
+LOSS_AXIS = "Losses"
+STEP_AXIS = "Step"
+TARGET = "asked for"
+
+UNEXPECTED = "Something went wrong that should not. The server's log tells what; please try again."
+UNKNOWN_MODEL = "There is no model '{name}' here. Choose one from the list."
+UNKNOWN_PICTURE = "There is no picture '{name}' here. Choose one from the list, or upload one."
+MISSING_MODEL = "Choose a model first, or add one."
+MISSING_DATA = "Name the data folder first."
+FOREIGN_DATA = "'{path}' is not in a folder that this studio may read. Choose one below: {folders}."
+NOT_A_FOLDER = "'{path}' is not a folder. Choose one below: {folders}."
+FULL_SHELF = (
+    "{count} uploaded models are kept and {free:,} MB are free. Remove some from {folder}, or free some space, first."
+)
+
+
+def duration(seconds: float) -> str:
+    """Say a time in the largest unit that fits."""
+    for unit, length in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def count(number: float) -> str:
+    """Say a count with three digits and the usual letter."""
+    for letter, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {letter}"
+    return f"{number:.3g}"

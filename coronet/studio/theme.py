@@ -1,0 +1,72 @@
+"""How the page looks: fonts that every system has, colours with enough contrast, and the style sheet. No words here."""
+
+import gradio as gr
+
+CSS = """
+.gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
+h1 { font-size: 1.9rem !important; margin: 0.4rem 0 0 !important; }
+h2 { font-size: 1.25rem !important; margin: 1.2rem 0 0 !important; }
+.lead { font-size: 1.05rem; max-width: 46rem; }
+.ratio label { display: flex; justify-content: space-between; align-items: baseline; font-weight: 600; }
+.ratio output { font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+.ratio input[type=range] { width: 100%; height: 1.6rem; margin: 0.1rem 0 0; accent-color: var(--color-accent);
+  cursor: pointer; }
+.ratio .ticks { position: relative; height: 1.2rem; margin: 0 0.5rem; font-size: 0.8rem; }
+.ratio .ticks span { position: absolute; transform: translateX(-50%); }
+table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.numbers-panel caption { text-align: left; font-weight: 600; padding: 0.2rem 0; }
+.numbers-panel table, .numbers-panel thead, .numbers-panel tr { border: 0 !important; }
+.numbers-panel th, .numbers-panel td { padding: 0.25rem 0.6rem 0.25rem 0 !important; text-align: right !important;
+  border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
+.numbers-panel td { white-space: nowrap; }
+.numbers-panel th[scope=row] { text-align: left !important; font-weight: 400; }
+.picture img { width: 100%; height: auto; min-height: min(18rem, 40vw); max-height: 24rem; object-fit: contain; }
+#model input, #picture input, #data input, #run input { text-overflow: ellipsis; margin-right: 1.6rem; }
+.note { font-size: 0.85rem; margin: 0.4rem 0; }
+.healing { border-left: 4px solid var(--color-accent); padding: 0.3rem 0.8rem; margin: 0.2rem 0; }
+.small { font-weight: 600; margin: 0.7rem 0 0.2rem; }
+.problem { border-left: 4px solid #b3261e; padding: 0.3rem 0.8rem; margin: 0.3rem 0; }
+.state { font-weight: 600; margin: 0.3rem 0; }
+progress { width: 100%; height: 0.9rem; appearance: none; border: 0; border-radius: 4px; overflow: hidden;
+  background: var(--border-color-primary); }
+progress::-webkit-progress-bar { background: var(--border-color-primary); }
+progress::-webkit-progress-value { background: var(--color-accent); }
+progress::-moz-progress-bar { background: var(--color-accent); }
+dl.losses { display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; margin: 0; font-variant-numeric: tabular-nums; }
+dl.losses div { display: flex; gap: 0.4rem; }
+dl.losses dd { margin: 0; font-weight: 600; }
+figure.preview { margin: 0; }
+figure.preview img { width: 100%; height: auto; image-rendering: auto; border-radius: 4px; }
+figure.preview figcaption { font-size: 0.85rem; }
+ul.downloads { display: flex; flex-wrap: wrap; gap: 0.5rem 1.2rem; list-style: none; margin: 0; padding: 0; }
+ul.downloads a { text-decoration: underline; font-weight: 600; }
+:focus-visible { outline: 3px solid var(--color-accent) !important; outline-offset: 2px; }
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+"""
+
+
+def make_theme() -> gr.themes.Base:
+    """Give Gradio's plain theme with system fonts and darker labels than its own."""
+    theme = gr.themes.Base(
+        primary_hue=gr.themes.colors.indigo,
+        neutral_hue=gr.themes.colors.slate,
+        font=["system-ui", "-apple-system", "Segoe UI", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    return theme.set(
+        body_text_color="*neutral_900",
+        body_text_color_subdued="*neutral_700",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_800",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_900",
+        block_title_text_color_dark="*neutral_100",
+        block_info_text_color="*neutral_700",
+        block_info_text_color_dark="*neutral_300",
+        input_placeholder_color="*neutral_600",
+        input_placeholder_color_dark="*neutral_300",
+        color_accent="*primary_600",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_text_color="white",
+    )

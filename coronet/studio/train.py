@@ -1,0 +1,170 @@
+"""The second and third part of the page: start a run, watch it, stop it, take its result home."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from coronet.errors import RunError
+from coronet.jobs import TRANSITIONS
+from coronet.recipes.settings import CompressSettings
+from coronet.settings import fields_of
+from coronet.studio import charts, text
+from coronet.studio.desk import Desk
+from coronet.studio.edge import edge
+from coronet.studio.follower import Follower
+from coronet.studio.form import component_for, settings_form, values_of
+from coronet.studio.routes import FILES
+from coronet.studio.squeeze import Squeeze
+
+_TICK_SECONDS = 2.0
+_MOST_POINTS = 300
+_ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method")  # not in the advanced fold
+_TO_ADDRESS = """(id) => { const url = new URL(location);
+  if (id) url.searchParams.set("run", id); else url.searchParams.delete("run");
+  history.replaceState(null, "", url); return id; }"""
+
+Seen = dict[str, Any]
+
+
+class Handlers:
+    """What happens on an event: values in, values out."""
+
+    def __init__(self, desk: Desk, advanced: Sequence[str]) -> None:
+        self._desk = desk
+        self._advanced = advanced
+        self._follower = Follower()
+
+    def start(
+        self, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
+    ) -> Any:
+        """Queue a compression of a model on a data folder of the server and give the run's name."""
+        names = ("ratio", "preset", "minutes", *self._advanced)
+        choices = values_of(CompressSettings, names, (ratio, preset, minutes, *advanced))
+        id = self._desk.start(model, data, choices)
+        gr.Info(text.STARTED.format(id=id))
+        return gr.Dropdown(self._desk.run_names(), value=id)
+
+    def pause(self, id: str | None) -> str:
+        """Ask a run to save and stop for now; gives its state."""
+        return self._desk.table.request_pause(id or "")
+
+    def resume(self, id: str | None) -> str:
+        """Queue a run that stopped before its end; gives its state."""
+        return self._desk.table.resume(id or "")
+
+    def cancel(self, id: str | None) -> str:
+        """Ask a run to save and stop for good; gives its state."""
+        return self._desk.table.request_cancel(id or "")
+
+    def look(self, id: str | None, seen: Seen) -> tuple[Any, ...]:
+        """Show a run as it is now; what the page shows already is not sent again."""
+        try:
+            if not id:
+                raise RunError(text.NO_RUN)
+            job, run = self._desk.run(id)
+            events = self._follower.events(run)
+        except RunError as error:
+            closed = gr.Row(visible=False), None, "", "", "", *_buttons("none"), gr.Timer(active=False)
+            return charts.sentence(str(error)), *closed, {"id": id}
+        step = max(run.previews(), default=None)
+        done = events[-1]["done"] if events else 0
+        now = {"id": id, "state": job.state, "drawn": done, "preview": step}
+        changed = (now["id"], now["state"]) != (seen.get("id"), seen.get("state"))
+        is_drawn = not changed and done - seen.get("drawn", 0) < max(1, job.total / 100)
+        if is_drawn:
+            now["drawn"] = seen["drawn"]
+        files = [name for name in FILES if (run.path / name).is_file()]
+        return (
+            charts.progress(job, events),
+            gr.Row(visible=True) if changed else gr.skip(),
+            gr.skip() if is_drawn else charts.figure(_thin(events), run.settings.get("ratio")),
+            gr.skip() if not changed and step == seen.get("preview") else charts.preview(id, step),
+            charts.result(run.report() if job.state == "done" else None) if changed else gr.skip(),
+            charts.downloads(id, files) if changed else gr.skip(),
+            *(_buttons(job.state) if changed else [gr.skip()] * 3),
+            gr.Timer(active=job.active or job.state == "queued") if changed else gr.skip(),
+            now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The components of this part that the page fills when it opens."""
+
+    data: gr.Dropdown
+    run: gr.Dropdown
+    saved_run: gr.BrowserState
+
+
+def build_train(desk: Desk, squeeze: Squeeze) -> Watch:
+    """Build both parts and their events inside the current layout."""
+    basic = {field.name: field for field in fields_of(CompressSettings)}
+    gr.Markdown(f"## {text.TRAIN}")
+    with gr.Row():
+        folders = ", ".join(map(str, desk.data))
+        info = text.DATA_INFO.format(folders=folders) if folders else text.NO_DATA
+        data = gr.Dropdown([], label=text.DATA, info=info, allow_custom_value=True, scale=2, elem_id="data")
+        preset = component_for(basic["preset"])
+        minutes = component_for(basic["minutes"])
+    with gr.Accordion(text.ADVANCED, open=False):
+        advanced = settings_form(CompressSettings, leave_out=_ASKED_ABOVE)
+    start = gr.Button(text.START, variant="primary", elem_id="start")
+    gr.HTML(charts.sentence(text.SAFE_TO_CLOSE), label=text.SAFE_TO_CLOSE)
+    handlers = Handlers(desk, list(advanced))
+    run, saved_run = _build_watch(handlers)
+    start.click(
+        edge(handlers.start),
+        [squeeze.model, squeeze.ratio, data, preset, minutes, *advanced.values()],
+        run,
+        concurrency_id="start",
+        api_name="start",
+    )
+    return Watch(data, run, saved_run)
+
+
+def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
+    gr.Markdown(f"## {text.WATCH}")
+    # Only a run's name is kept, which is no secret: a fixed key lets it outlive a restart of the server.
+    saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
+    seen, timer = gr.State({}), gr.Timer(_TICK_SECONDS, active=False)
+    run = gr.Dropdown([], label=text.RUN, allow_custom_value=True, elem_id="run")
+    with gr.Row():
+        buttons = [
+            gr.Button(label, interactive=False, min_width=90, size="md", elem_id=name)
+            for name, label in (("pause", text.PAUSE), ("resume", text.RESUME), ("cancel", text.CANCEL))
+        ]
+    state = gr.HTML(charts.sentence(text.NO_RUN), label=text.PROGRESS, elem_id="progress")
+    with gr.Row(visible=False) as panel:
+        with gr.Column(min_width=320):
+            preview = gr.HTML(label=text.PREVIEW, elem_id="run-preview")
+            result = gr.HTML(label=text.RESULT, elem_id="result", elem_classes="numbers-panel")
+            downloads = gr.HTML(label=text.DOWNLOADS, elem_id="downloads")
+        plot = gr.Plot(label=text.PLOT, min_width=320, elem_id="plot")
+    shown = [state, panel, plot, preview, result, downloads, *buttons, timer, seen]
+    quiet: dict[str, Any] = {"show_progress": "hidden"}
+    hidden = {**quiet, "api_visibility": "undocumented"}
+    look = edge(handlers.look)
+    timer.tick(look, [run, seen], shown, queue=False, api_name="tick", **hidden)
+    run.change(look, [run, seen], shown, queue=False, api_name="look", **quiet)
+    run.change(None, run, saved_run, js=_TO_ADDRESS, api_name="to_address", **hidden)
+    for button, wish in zip(buttons, (handlers.pause, handlers.resume, handlers.cancel), strict=True):
+        name = wish.__name__
+        asked = button.click(edge(wish), run, None, queue=False, api_name=name, **quiet)
+        asked.then(
+            look, [run, seen], shown, queue=False, api_name=f"after_{name}", api_visibility="undocumented", **quiet
+        )
+    return run, saved_run
+
+
+def _buttons(state: str) -> list[gr.Button]:
+    """Make pause, resume and cancel a function of the state, never of the last click."""
+    possible = [event for event in ("pause", "resume", "cancel") if state in TRANSITIONS[event]]
+    return [gr.Button(interactive=event in possible) for event in ("pause", "resume", "cancel")]
+
+
+def _thin(events: Sequence[charts.Event]) -> Sequence[charts.Event]:
+    """Keep at most so many points as a plot of this width can show, the last one always."""
+    stride = -(-len(events) // _MOST_POINTS) or 1
+    return events[::-1][::stride][::-1]

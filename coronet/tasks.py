@@ -1,0 +1,131 @@
+"""The plain tasks: train or fine-tune a generator, and warm up the other players; the search has a file of its own."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coronet.channels import Kept, keep_all
+from coronet.datasets import Batch
+from coronet.networks import Generator
+from coronet.objectives import Objective, Translation, tapped
+from coronet.slimming import slim
+from coronet.training import Cut, Gradients, Losses, Players, Task
+
+
+class GeneratorTask(Task):
+    """Train a generator, dense or slim, in a game; `averaged` holds the moving average of its weights if wanted.
+
+    kept: the teacher's channels that this generator has (all of them when it is dense).
+    """
+
+    def __init__(
+        self, generator: Generator, objective: Objective, *, kept: Kept | None = None, ema: float = 0.0
+    ) -> None:
+        self.generator = generator
+        self.objective = objective
+        self.kept = dict(kept) if kept is not None else keep_all(generator.config.widths)
+        self.ema = ema
+        self.steps = 0  # averaged so far
+        self.averaged = (
+            {name: tensor.detach().clone() for name, tensor in generator.state_dict().items()} if ema else {}
+        )
+
+    def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The generator and the other players."""
+        return {"generator": dict(self.generator.named_parameters())} | self.objective.parameters()
+
+    def watched(self) -> dict[str, dict[str, nn.Parameter]]:
+        """Nothing."""
+        return {}
+
+    def play(self, batch: Batch, random: torch.Generator) -> Iterator[tuple[Players, Losses]]:
+        """Play the objective's game with the generator in training mode."""
+        self.generator.train()
+        yield from self.objective.play(lambda images: tapped(self.generator, images), self.kept, batch, random)
+
+    @torch.no_grad()
+    def after_step(self, gradients: Gradients, progress: float) -> dict[str, Cut]:
+        """Move the average."""
+        self.steps += 1
+        share = min(self.ema, (1 + self.steps) / (10 + self.steps))  # or the initial weights would stay in for long
+        for name, tensor in self.generator.state_dict().items() if self.ema else ():
+            if tensor.is_floating_point():
+                self.averaged[name].lerp_(tensor, 1.0 - share)
+        return {}
+
+    def current(self) -> Generator:
+        """Give the generator, with its averaged weights where there is an average."""
+        if not self.ema:
+            return self.generator
+        return slim(self.generator, self.averaged, keep_all(self.generator.config.widths))
+
+    def describe(self) -> tuple[float | None, dict[str, int] | None]:
+        """The widths do not change."""
+        return None, None
+
+    def state(self) -> dict[str, Any]:
+        """Generator, average and the other players."""
+        return {
+            "generator": dict(self.generator.state_dict()),
+            "averaged": self.averaged,
+            "steps": self.steps,
+            "objective": self.objective.state(),
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self.generator.load_state_dict(state["generator"])
+        self.steps = state["steps"]
+        self.averaged = {
+            name: tensor.to(self.averaged[name].device, copy=True) for name, tensor in state["averaged"].items()
+        }
+        self.objective.load_state(state["objective"])
+
+
+class WarmupTask(Task):
+    """Train only the players that start fresh, against a generator that stands still."""
+
+    def __init__(self, generator: Generator, objective: Objective, fresh: frozenset[str]) -> None:
+        self.generator = generator
+        self.objective = objective
+        self.fresh = fresh
+
+    def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
+        """The fresh players."""
+        return {player: tensors for player, tensors in self.objective.parameters().items() if player in self.fresh}
+
+    def watched(self) -> dict[str, dict[str, nn.Parameter]]:
+        """Nothing."""
+        return {}
+
+    def play(self, batch: Batch, random: torch.Generator) -> Iterator[tuple[Players, Losses]]:
+        """Play the objective's game with the generator in evaluation mode."""
+        self.generator.eval()
+        kept = keep_all(self.generator.config.widths)
+        yield from self.objective.play(self._translate, kept, batch, random)
+
+    def _translate(self, images: Tensor) -> Translation:
+        with torch.set_grad_enabled(images.requires_grad):  # a cycle needs gradients through the standing generator
+            return tapped(self.generator, images)
+
+    def after_step(self, gradients: Gradients, progress: float) -> dict[str, Cut]:
+        """Nothing."""
+        return {}
+
+    def current(self) -> Generator:
+        """The generator that stands still."""
+        return self.generator
+
+    def describe(self) -> tuple[float | None, dict[str, int] | None]:
+        """The widths do not change."""
+        return None, None
+
+    def state(self) -> dict[str, Any]:
+        """The other players."""
+        return {"objective": self.objective.state()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from a state."""
+        self.objective.load_state(state["objective"])

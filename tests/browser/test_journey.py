@@ -1,0 +1,117 @@
+"""What a visitor does, in a real browser: see a preview, slide, start a run, come back to it, take the result home."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import onnxruntime
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import SCREENSHOTS
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=60_000)
+OpenStudio = Callable[..., tuple[str, int]]
+
+
+def slim_macs(page: Page) -> str:
+    return page.locator("#numbers tr", has_text="MACs").first.locator("td").nth(1).inner_text()
+
+
+def keep_screenshots(page: Page, name: str) -> None:
+    """Keep pictures for people to look at, and check that a phone needs no sideways scrolling."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.set_viewport_size({"width": 1440, "height": 1000})
+
+
+NAMELESS = """() => [...document.querySelectorAll("input, textarea, select, button, a, img, progress")]
+  .filter((control) => control.checkVisibility())
+  .filter((control) => !(control.labels?.length || control.ariaLabel || control.alt || control.title))
+  .filter((control) => !(control.innerText?.trim() || control.querySelector("[aria-label], [title], [alt]")))
+  .map((control) => control.outerHTML.slice(0, 200))"""
+
+
+def set_advanced(page: Page, values: dict[str, str]) -> None:
+    page.get_by_role("button", name="Advanced settings").click()
+    for label, value in values.items():
+        page.get_by_label(re.compile(rf"^\s*{label}\b")).fill(value)
+
+
+def test_from_the_first_look_to_the_onnx_file(
+    visitor: BrowserContext, open_studio: OpenStudio, tiny_model: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    address, _ = open_studio("--model", str(tiny_model), "--data", str(tiny_data.parent))
+    page = visitor.new_page()
+    page.goto(address)
+
+    expect(page.locator("h1")).to_have_text("CoroNet Studio")
+    expect(page.locator("#numbers table")).to_be_visible()
+    for name in ("input", "dense", "slim"):
+        expect(page.locator(f"#{name} img")).to_be_visible()
+        assert page.locator(f"#{name} img").get_attribute("alt")
+    before = slim_macs(page)
+    page.get_by_role("slider", name="Compression ratio").focus()
+    for _ in range(4):
+        page.keyboard.press("ArrowLeft")
+    expect(page.locator("#numbers")).not_to_contain_text(before)
+    expect(page.locator("#ratio input")).to_have_value("3.5")
+    expect(page.get_by_role("slider", name="Compression ratio")).to_be_focused()
+    keep_screenshots(page, "preview")
+
+    set_advanced(page, {"Image size": "32", "Search steps": "20", "Fine-tuning steps": "130", "Warm-up": "0"})
+    assert page.evaluate(NAMELESS) == []
+    page.get_by_role("button", name="Start the run").click()
+    expect(page).to_have_url(re.compile(r"\?run=\d{8}-[0-9a-f]{12}$"))
+    expect(page.locator("#progress progress")).to_be_visible()
+
+    page.reload()
+    expect(page.locator("#progress .state")).to_contain_text("of 150")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#progress .state")).to_contain_text("Paused")
+    keep_screenshots(page, "paused")
+    visitor.new_page().goto(address)
+    elsewhere = visitor.pages[-1]
+    expect(elsewhere.locator("#progress .state")).to_contain_text("Paused")
+    elsewhere.get_by_role("button", name="Resume").click()
+    elsewhere.close()
+
+    page.reload()
+    expect(page.locator("#progress .state")).to_contain_text("Done", timeout=180_000)
+    expect(page.locator("#run-preview img")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="ONNX").click()
+    download.value.save_as(tmp_path / "slim.onnx")
+    onnxruntime.InferenceSession(tmp_path / "slim.onnx")
+    page.wait_for_selector("#plot .js-plotly-plot")
+    keep_screenshots(page, "done")
+
+
+def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
+    visitor: BrowserContext, open_studio: OpenStudio, tiny_model: Path, tiny_data: Path
+) -> None:
+    address, _ = open_studio()
+    page = visitor.new_page()
+    page.goto(address)
+    expect(page.locator("#model input")).to_have_value("demo/shoes")
+    expect(page.locator("#numbers table")).to_be_visible()
+    keep_screenshots(page, "fresh")
+
+    page.get_by_role("button", name="Add a model").click()
+    page.locator("#model-file input[type=file]").set_input_files(tiny_data / "test" / "0.png")
+    expect(page.get_by_test_id("toast-body").first).to_contain_text("Invalid file type")
+    page.locator("#model-file input[type=file]").set_input_files(tiny_model)
+    expect(page.locator("#model input")).to_have_value("uploaded/tiny")
+    expect(page.locator("#no-model")).to_be_hidden()
+    expect(page.locator("#numbers")).not_to_contain_text("96.4 M")  # the demo's MACs: the tiny model has answered
+    shown = page.locator("#dense img").get_attribute("src") or ""
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload a picture").click()
+    chooser.value.set_files(tiny_data / "test" / "0.png")
+    expect(page.locator("#dense img")).not_to_have_attribute("src", shown)
+    expect(page.locator("#numbers table")).to_be_visible()

@@ -1,0 +1,37 @@
+"""Shared fixtures: the optional real data and weights, and the switch for slow tests."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder with horse2zebra, summer2winter_yosemite and edges2shoes; the test is skipped without it."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"real photos are optional and not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_weights() -> Path:
+    """Folder with published weights; the test is skipped without it."""
+    folder = SHARED / "weights"
+    if not folder.is_dir():
+        pytest.skip(f"published weights are optional and not at {folder}")
+    return folder

@@ -1,0 +1,369 @@
+"""The command line as a user meets it: help, mistakes in one line, one JSON object, and every verb on tiny models."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from coronet.__main__ import main
+from coronet.checkpoints import load
+from coronet.commands import COMMANDS
+from coronet.images import open_image, to_tensor
+from coronet.runs import Run
+from tests.worlds import CONFIGS, SIDE, make_model, make_world
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    """Give a folder with worlds, models, an image, an ONNX file, and files that are none of these."""
+    folder = tmp_path_factory.mktemp("stage")
+    for kind in ("paired", "unpaired", "single"):
+        make_world(kind, folder / kind)
+    for name in CONFIGS:
+        make_model(name, folder / f"{name}.safetensors")
+    make_model("resnet", folder / "other.safetensors", seed=1)
+    Image.new("RGB", (50, 41), "teal").save(folder / "picture.png")
+    Image.new("RGB", (3, 3), "teal").save(folder / "dot.png")
+    (folder / "text.pth").write_text("no model", encoding="utf-8")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (folder / "empty").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def onnx(stage):
+    """Give an ONNX file of the ResNet, made by `export`."""
+    path = stage / "resnet.onnx"
+    if not path.exists():
+        assert main(["export", "--model", str(stage / "resnet.safetensors"), "--out", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def status_of(arguments):
+    """Run the command line in this process; give its exit status."""
+    try:
+        return main(arguments)
+    except SystemExit as ended:
+        return ended.code
+
+
+def placed(stage, arguments):
+    """Put the stage's folder where arguments say @."""
+    return [argument.replace("@", f"{stage}/") for argument in arguments]
+
+
+def answer(stage, capsys, *arguments):
+    """Run a verb with --json; give the one object on stdout."""
+    capsys.readouterr()
+    assert main([*placed(stage, arguments), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.count("\n") == 1
+    assert captured.err == "" or arguments[0] in ("compress", "train", "resume")
+    return json.loads(captured.out, parse_constant=pytest.fail)
+
+
+# Help
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_explains_itself_with_an_example(verb, capsys):
+    assert status_of([verb, "--help"]) == 0
+    captured = capsys.readouterr()
+    assert "xample: " in captured.out
+    assert f"coronet {verb}" in captured.out
+    assert captured.err == ""
+
+
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "studio"])
+def test_the_examples_are_understood(verb, stage, capsys):
+    """They name files that are not there: what is complained of is those, not the options."""
+    assert status_of([verb, *COMMANDS[verb].example.replace("runs/", f"{stage}/nowhere/").split()]) == 2
+    complaint = capsys.readouterr().err
+    assert "unrecognized" not in complaint
+    assert "required" not in complaint
+    assert "argument" not in complaint
+
+
+def test_help_and_complaints_need_no_torch():
+    code = """
+import sys
+from coronet.__main__ import main
+from coronet.commands import COMMANDS
+for arguments in [["--help"], ["dance"], ["compress", "--dance"], *([verb, "--help"] for verb in COMMANDS)]:
+    try:
+        main(arguments)
+    except SystemExit:
+        pass
+print({"torch", "gradio", "onnx", "onnxruntime"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_help_names_every_default_and_range(capsys):
+    assert status_of(["compress", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Dense cost divided by slim cost. (default 4.0, 1 to 50)" in text
+    assert "100%" not in text
+
+
+# Mistakes: exit status 2 and one line that says what, the value, and what to do
+
+RESNET, UNET = "@resnet.safetensors", "@unet.safetensors"
+PREVIEW = ["preview", "--model", RESNET, "--ratio", "2", "--input", "@picture.png", "--out", "@p.png"]
+TRANSLATE = ["translate", "--model", RESNET, "--input", "@picture.png", "--out", "@out"]
+COMPRESS = ["compress", "--model", RESNET, "--data", "@unpaired", "--image-size", "32", "--out", "@run"]
+EVALUATE = ["evaluate", "--model", UNET, "--data", "@paired", "--image-size", "32"]
+TRAIN = ["train", "--kind", "pix2pix", "--data", "@paired", "--image-size", "32", "--out", "@run"]
+EXPORT = ["export", "--model", RESNET, "--out", "@x.onnx"]
+MISTAKES = [
+    ([], "required: VERB"),
+    (["dance"], "'dance'"),
+    (["inspect"], "required: MODEL"),
+    (["inspect", RESNET, "--color"], "unrecognized arguments: --color. See: coronet inspect --help"),
+    (["inspect", "nowhere.pth"], "no model 'nowhere.pth'"),
+    (["inspect", ""], "no model ''"),
+    (["inspect", "@text.pth"], "text.pth is a text file"),
+    (["inspect", "@empty"], "empty holds no generator"),
+    (["preview", "--model", RESNET], "required: --ratio, --input, --out"),
+    ([*PREVIEW, "--ratio", "four"], "'four'"),
+    ([*PREVIEW, "--ratio", "0.5"], "0.5, but must be at least 1"),
+    ([*PREVIEW, "--ratio", "nan"], "nan, but must be at least 1"),
+    ([*PREVIEW, "--ratio", "1e9"], "largest possible ratio"),
+    ([*PREVIEW, "--multiple-of", "0"], "'multiple_of' is 0, but must be at least 1"),
+    ([*PREVIEW, "--multiple-of", "-8"], "'multiple_of' is -8"),
+    ([*PREVIEW, "--multiple-of", "2.5"], "'2.5', but must be a whole number"),
+    ([*PREVIEW, "--multiple-of", "nan"], "'nan', but must be a whole number"),
+    ([*PREVIEW, "--budget", "gold"], "'gold'"),
+    ([*PREVIEW, "--input", "@none.png"], "none.png cannot be read"),
+    ([*PREVIEW, "--input", "@broken.png"], "broken.png is cut off or damaged"),
+    ([*PREVIEW, "--input", "@single"], "single is a folder"),
+    ([*PREVIEW, "--out", "@no/where/p.png"], "its folder does not exist"),
+    ([*PREVIEW, "--out", "@p.xyz"], "p.xyz is not a"),
+    ([*TRANSLATE, "--input", "@nothing"], "nothing cannot be read"),
+    ([*TRANSLATE, "--input", "@empty"], "holds no images"),
+    ([*TRANSLATE, "--input", "@dot.png"], "4 x 4 pixels, but the model needs 8"),
+    ([*TRANSLATE, "--out", "@picture.png"], "Cannot create the folder"),
+    ([*TRANSLATE, "--image-size", "0"], "'image_size' is 0"),
+    ([*TRANSLATE, "--image-size", "inf"], "'inf', but must be a whole number"),
+    ([*TRANSLATE, "--image-size", "10000000"], "megapixels"),
+    ([*TRANSLATE, "--model", "@none.onnx"], "none.onnx"),
+    ([*TRANSLATE, "--model", "@text.pth"], "text.pth is a text file"),
+    ([*EVALUATE, "--data", "@unpaired"], "--reference MODEL"),
+    ([*EVALUATE, "--data", "@none"], "does not exist"),
+    ([*EVALUATE, "--image-size", "7"], "'image_size' is 7, but must be at least 32"),
+    ([*EVALUATE, "--image-size", "34"], "'image_size' is 34, but must be a multiple of 4"),
+    ([*EVALUATE, "--image-size", "36"], "multiples of 32, but one image is read as 36 x 36"),
+    ([*EVALUATE, "--image-size", "36", "--preprocess", "none", "--load-size", "x"], "'load_size' is 'x'"),
+    ([*EVALUATE, "--direction", "Up"], "'Up'. Choose one of: AtoB, BtoA"),
+    ([*EVALUATE, "--reference", "nowhere"], "no model 'nowhere'"),
+    ([*EXPORT, "--out", "@no/x.onnx"], "its folder does not exist"),
+    ([*EXPORT, "--precision", "fp4"], "'fp4'"),
+    ([*EXPORT, "--model", "nowhere"], "no model 'nowhere'"),
+    (["benchmark"], "required: MODEL"),
+    (["benchmark", "nowhere.onnx"], "no model 'nowhere.onnx'"),
+    (["benchmark", RESNET, "--threads", "0"], "'threads' is 0"),
+    (["benchmark", RESNET, "--threads", "many"], "'many', but must be a whole number"),
+    (["benchmark", RESNET, "--image-size", "30"], "30, but"),
+    (["benchmark", UNET, "--image-size", "36"], "needs a multiple of 32"),
+    (["benchmark", RESNET, "--image-size", "-32"], "'image_size' is -32"),
+    (["resume"], "required: RUN"),
+    (["resume", "@empty"], "is not a run"),
+    (["resume", "@nowhere"], "is not a run"),
+    (COMPRESS[:-2], "required: --out"),
+    ([*COMPRESS, "--rat", "3"], "unrecognized arguments: --rat 3"),
+    ([*COMPRESS, "--out", "@single"], "is not empty"),
+    ([*COMPRESS, "--out", "@picture.png/run"], "a file stands where a folder is needed"),
+    ([*COMPRESS, "--ratio", "x"], "'ratio' is 'x'"),
+    ([*COMPRESS, "--ratio", "0.5"], "'ratio' is 0.5, but must be at least 1"),
+    ([*COMPRESS, "--ratio", "49"], "largest possible ratio"),
+    ([*COMPRESS, "--search-steps", "1.5"], "'search_steps' is '1.5'"),
+    ([*COMPRESS, "--search-steps", ""], "'search_steps' is ''"),
+    ([*COMPRESS, "--method", "magic"], "'magic'"),
+    ([*COMPRESS, "--threads", "0"], "'threads' is 0"),
+    ([*COMPRESS, "--model", "nowhere.pth"], "no model"),
+    ([*COMPRESS, "--data", "@empty"], "empty holds no images"),
+    ([*COMPRESS, "--image-size", "34"], "'image_size' is 34"),
+    ([*COMPRESS, "--model", UNET, "--preprocess", "none", "--data", "@sizes"], "one image is read as 40 x 36"),
+    ([*TRAIN, "--kind", "stylegan"], "'stylegan'. Choose one of: pix2pix, cycle_gan"),
+    ([*TRAIN, "--data", "@unpaired"], "holds unpaired images, but pix2pix learns from paired ones"),
+    ([*TRAIN, "--image-size", "36"], "a U-Net needs 32, 64"),
+    ([*TRAIN, "--lambda-gan", "0", "--lambda-L1", "0"], "nothing to learn from"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"), MISTAKES, ids=[" ".join(arguments)[-40:] for arguments, _ in MISTAKES]
+)
+def test_a_mistake_is_one_line_and_status_2(arguments, complaint, stage, capfd):
+    for index in range(3 if "@sizes" in arguments else 0):
+        (stage / "sizes").mkdir(exist_ok=True)
+        Image.new("RGB", (40, 36), (index, 0, 0)).save(stage / "sizes" / f"{index}.png")
+    assert status_of(placed(stage, arguments)) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("coronet: ")
+    assert complaint in lines[0]
+    assert "Traceback" not in lines[0]
+    assert not (stage / "run").exists()  # nothing stands in the way of another try
+
+
+def test_a_bug_is_a_traceback_and_status_1(stage, capsys, monkeypatch):
+    monkeypatch.setattr("coronet.recipes.verbs.load", lambda path: 1 / 0)
+    assert main(["inspect", str(stage / "resnet.safetensors")]) == 1
+    captured = capsys.readouterr()
+    assert "ZeroDivisionError" in captured.err
+    assert captured.out == ""
+
+
+# The short verbs
+
+
+def test_inspect_recognises_a_model(stage, capsys):
+    found = answer(stage, capsys, "inspect", RESNET)
+    assert found.keys() >= {
+        "architecture", "blocks", "norm", "widths", "input_channels", "output_channels", "parameters", "macs",
+        "macs_as_published", "image_size", "bytes", "reasons",
+    }  # fmt: skip
+    assert (found["architecture"], found["blocks"], found["norm"]) == ("resnet", 1, "instance")
+    assert found["widths"] == dict(CONFIGS["resnet"].widths)
+    assert found["reasons"]
+    assert all(isinstance(reason, str) for reason in found["reasons"])
+    assert answer(stage, capsys, "inspect", UNET)["levels"] == 5
+
+
+def test_inspect_reads_well(stage, capsys):
+    assert main(["inspect", str(stage / "resnet.safetensors")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "architecture: resnet" in lines
+    assert any(line.startswith("macs: 4,767,744") for line in lines)
+
+
+def test_preview_shows_source_dense_and_slim(stage, capsys):
+    found = answer(stage, capsys, *PREVIEW)
+    assert found.keys() >= {"ratio", "widths", "seconds"}
+    assert 2.0 <= found["ratio"] < 2.3
+    row = open_image(stage / "p.png")
+    assert row.size == (3 * 48 + 8, 40)  # sides rounded to the model's multiple
+
+
+def test_preview_meets_multiples_and_parameters(stage, capsys):
+    found = answer(stage, capsys, *PREVIEW, "--multiple-of", "4", "--budget", "params")
+    assert all(width % 4 == 0 for width in found["widths"].values())
+    assert found["dense"]["parameters"] / found["slim"]["parameters"] == pytest.approx(found["ratio"])
+
+
+def test_translate_applies_torch_and_onnx_alike(stage, onnx, capsys):
+    found = answer(stage, capsys, "translate", "--model", RESNET, "--input", "@single", "--out", "@by_torch")
+    assert found["images"] == 8
+    assert found["seconds"] > 0
+    assert (
+        answer(stage, capsys, "translate", "--model", str(onnx), "--input", "@single", "--out", "@by_onnx")["images"]
+        == 8
+    )
+    names = sorted(path.name for path in (stage / "single").iterdir())
+    for name in names:
+        torch_image, onnx_image = (to_tensor(open_image(stage / folder / name)) for folder in ("by_torch", "by_onnx"))
+        assert (torch_image - onnx_image).abs().max() <= 1.01 / 127.5  # one level of 8 bits
+    assert sorted(path.name for path in (stage / "by_torch").iterdir()) == names
+
+
+def test_translate_takes_one_image_and_a_size(stage, capsys):
+    answer(stage, capsys, *TRANSLATE, "--image-size", "32")
+    assert max(open_image(stage / "out" / "picture.png").size) == 32
+
+
+def test_evaluate_scores_pairs_and_against_another_model(stage, capsys):
+    found = answer(stage, capsys, *EVALUATE)
+    assert found.keys() >= {"psnr_db", "ssim", "l1"}
+    assert found["images"] == 2
+    itself = answer(
+        stage, capsys, "evaluate", "--model", RESNET, "--reference", RESNET, "--data", "@unpaired", "--image-size", "32"
+    )
+    assert (itself["psnr_db"], itself["l1"]) == (100.0, 0.0)
+    assert itself["ssim"] == pytest.approx(1.0)
+    other = ["evaluate", "--model", RESNET, "--reference", "@other.safetensors"]
+    assert answer(stage, capsys, *other, "--data", "@unpaired", "--image-size", "32")["psnr_db"] < 30
+
+
+def test_export_checks_what_it_writes(stage, onnx, capsys):
+    found = answer(stage, capsys, *EXPORT, "--precision", "fp16", "--data", "@unpaired", "--image-size", "32")
+    assert found.keys() >= {"path", "bytes", "sha256", "max_abs_difference", "psnr_db"}
+    assert found["bytes"] == (stage / "x.onnx").stat().st_size < onnx.stat().st_size
+    assert found["checked_on"] == "real images"
+
+
+def test_benchmark_sets_models_side_by_side(stage, onnx, capsys):
+    rows = answer(stage, capsys, "benchmark", str(onnx), str(onnx), "--image-size", "32")
+    assert len(rows) == 2
+    for row in rows:
+        assert row.keys() >= {"model", "precision", "median_ms", "p90_ms", "macs", "bytes"}
+        assert 0 < row["median_ms"] <= row["p90_ms"]
+    assert main(["benchmark", str(onnx), "--image-size", "32"]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert len(table) == 2
+    assert table[0].startswith("model")
+
+
+@pytest.mark.slow
+def test_benchmark_exports_models_first(stage, onnx, capsys):
+    rows = answer(stage, capsys, "benchmark", RESNET, str(onnx), "--image-size", "32")
+    assert rows[0]["macs"] == 4_767_744
+    assert rows[1]["macs"] is None
+    assert rows[0]["bytes"] == pytest.approx(rows[1]["bytes"], rel=0.05)
+
+
+# The verbs that leave a run
+
+
+def test_train_and_resume_print_the_report(stage, capsys):
+    arguments = [*TRAIN, "--out", "@trained", "--steps", "2", "--ngf", "4", "--ndf", "4", "--threads", "1"]
+    report = answer(stage, capsys, *arguments)
+    assert report["steps"] == 2
+    assert report == json.loads((stage / "trained" / "report.json").read_text(encoding="utf-8"))
+    assert answer(stage, capsys, "resume", "@trained") == report
+    assert answer(stage, capsys, "inspect", "@trained")["architecture"] == "unet"
+    assert load(stage / "trained" / "generator.safetensors").lineage["trained"] == "pix2pix"
+
+
+def test_progress_goes_to_stderr(stage, capsys):
+    assert main(placed(stage, [*TRAIN, "--out", "@shown", "--steps", "2", "--ngf", "4", "--ndf", "4"])) == 0
+    captured = capsys.readouterr()
+    assert "train 2/2" in captured.err
+    assert "\r" not in captured.err  # no bar where there is no terminal
+    assert "report" not in captured.err
+
+
+def test_a_run_can_be_resumed_from_another_folder(stage, capsys, monkeypatch, tmp_path):
+    """Paths in the settings do not depend on where the command was started."""
+    monkeypatch.chdir(stage)
+    relative = [argument.replace("@", "") for argument in TRAIN]
+    assert status_of([*relative, "--out", "relative", "--steps", "1", "--ngf", "4", "--ndf", "4"]) == 0
+    settings = Run.open(stage / "relative").settings
+    assert Path(settings["data"]).is_absolute()
+
+
+def test_a_used_folder_is_not_touched(stage, capsys):
+    before = sorted(path.name for path in (stage / "paired").iterdir())
+    assert status_of(placed(stage, [*TRAIN, "--out", "@paired"])) == 2
+    assert sorted(path.name for path in (stage / "paired").iterdir()) == before
+
+
+def test_options_may_be_spelled_as_in_the_original(stage, capsys):
+    arguments = ["evaluate", "--model", UNET, "--data", "@paired", "--image_size", str(SIDE), "--no_flip"]
+    assert answer(stage, capsys, *arguments)["images"] == 2

@@ -1,0 +1,582 @@
+"""The studio: what its handlers answer, what every control is called, what is refused, and what it does not load."""
+
+import asyncio
+import base64
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import httpx
+import numpy as np
+import pytest
+import torch
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from coronet.checkpoints import Checkpoint, save
+from coronet.errors import CheckpointError, DataError, RunError, SettingsError
+from coronet.jobs import Job, JobTable
+from coronet.launcher import Process
+from coronet.networks import build, resnet_config
+from coronet.recipes.settings import CompressSettings
+from coronet.runs import Run
+from coronet.settings import fields_of
+from coronet.studio import charts, text
+from coronet.studio.desk import Desk
+from coronet.studio.edge import edge
+from coronet.studio.follower import Follower
+from coronet.studio.form import values_of
+from coronet.studio.guard import read_people
+from coronet.studio.launch import main
+from coronet.studio.page import Opening
+from coronet.studio.page import build as build_page
+from coronet.studio.squeeze import Handlers as SqueezeHandlers
+from coronet.studio.squeeze import Latest
+from coronet.studio.train import Handlers as TrainHandlers
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class NoLauncher:
+    """Starts nothing: what workers do is tested with jobs."""
+
+    def start(self, run: Path) -> Process:
+        raise OSError(1, "not here")
+
+    def alive(self, process: Process) -> bool:
+        return False
+
+    def kill(self, process: Process) -> None:
+        raise AssertionError("nothing to end")
+
+
+def save_tiny_model(path: Path) -> Path:
+    config = resnet_config(ngf=4, blocks=1, image_size=32)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save(Checkpoint(config, dict(build(config).state_dict())), path)
+    return path
+
+
+def fill_with_pictures(folder: Path, size: tuple[int, int] = (64, 32)) -> Path:
+    folder.mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", size, (80 * number, 40, 200)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A studio with one model, and one data set of pairs in an allowed folder."""
+    model = save_tiny_model(tmp_path / "tiny.safetensors")
+    fill_with_pictures(tmp_path / "allowed" / "pairs" / "train")
+    fill_with_pictures(tmp_path / "allowed" / "pairs" / "test")
+    table = JobTable(tmp_path / "runs", NoLauncher())
+    return Desk(table, tmp_path / "runs" / "imported", (model,), ((tmp_path / "allowed").resolve(),))
+
+
+def request(session: str = "visitor", **query: str) -> Any:
+    return SimpleNamespace(session_hash=session, query_params=query)
+
+
+# The desk
+
+
+def test_models_are_those_given_shipped_and_uploaded(desk: Desk) -> None:
+    save_tiny_model(desk.runs / "mine.safetensors")
+    assert desk.import_model(desk.runs / "mine.safetensors") == "uploaded/mine"
+    assert {"tiny.safetensors", "uploaded/mine"} <= set(desk.models())
+
+
+def test_a_second_upload_of_a_name_is_kept_beside_the_first(desk: Desk) -> None:
+    path = save_tiny_model(desk.runs / "..mine é.safetensors")
+    names = [desk.import_model(path) for _ in range(3)]
+    assert len(set(names)) == 3
+    assert all(desk.model(name).parent == desk.imported for name in names)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../tiny.safetensors", "demo/../../etc/passwd", "uploaded/..", "\0"])
+def test_a_name_is_never_a_path(desk: Desk, name: str) -> None:
+    with pytest.raises(CheckpointError):
+        desk.model(name)
+    with pytest.raises(DataError):
+        desk.picture(name)
+
+
+def test_a_file_that_is_no_model_is_refused_in_one_sentence(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "evil.pth").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    with pytest.raises(CheckpointError) as error:
+        desk.import_model(tmp_path / "evil.pth")
+    assert "\n" not in str(error.value)
+    assert not desk.imported.exists() or not list(desk.imported.iterdir())
+
+
+def test_a_full_shelf_takes_no_more_models(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coronet.studio.desk._MOST_IMPORTED", 0)
+    with pytest.raises(RunError, match="uploaded models"):
+        desk.import_model(desk.models_given[0])
+
+
+def test_of_a_pair_the_picture_is_the_left_half(desk: Desk) -> None:
+    sketches = [f"sketches/{name}.png" for name in ("boot", "pump", "sneaker")]
+    assert list(desk.pictures()) == [*(f"pairs/test/{number}.png" for number in range(3)), *sketches]
+    assert desk.picture("pairs/test/1.png").size == (32, 32)
+
+
+def test_pictures_of_unpaired_data_come_from_both_sides(tmp_path: Path, desk: Desk) -> None:
+    for side in ("trainA", "testA", "testB"):
+        fill_with_pictures(tmp_path / "allowed" / "zoo" / side, (40, 20))
+    assert {Path(name).parent.as_posix() for name in desk.pictures()} == {
+        "pairs/test",
+        "sketches",
+        "zoo/testA",
+        "zoo/testB",
+    }
+    assert desk.picture("zoo/testA/0.png").size == (40, 20)
+    assert [Path(folder).name for folder in desk.data_sets()] == ["pairs", "zoo"]
+
+
+@pytest.mark.parametrize("written", ["pairs", " pairs ", "{allowed}/pairs", "{allowed}", "pairs/../pairs"])
+def test_allowed_data_folders(desk: Desk, written: str) -> None:
+    folder = desk.data_folder(written.format(allowed=desk.data[0]))
+    assert folder in (desk.data[0], desk.data[0] / "pairs")
+
+
+@pytest.mark.parametrize("written", [None, "", "  ", "/etc", "..", "pairs/../..", "~", "x\0y", "a" * 5000, "missing"])
+def test_other_data_folders_are_refused(desk: Desk, written: str | None) -> None:
+    with pytest.raises(DataError) as error:
+        desk.data_folder(written)
+    assert len(str(error.value)) < 400
+    assert "\n" not in str(error.value)
+
+
+def test_a_link_out_of_the_allowed_folder_is_refused(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (desk.data[0] / "link").symlink_to(tmp_path / "secret")
+    with pytest.raises(DataError):
+        desk.data_folder("link")
+
+
+def test_without_an_allowed_folder_the_page_says_how_to_name_one(desk: Desk) -> None:
+    with pytest.raises(DataError, match="--data"):
+        Desk(desk.table, desk.imported).data_folder("/")
+
+
+def test_a_preview_has_both_translations(desk: Desk) -> None:
+    preview = desk.preview("tiny.safetensors", 3.0, Image.new("RGB", (48, 32)))
+    assert preview.dense.size == preview.slim.size == (48, 32)
+    assert preview.dense_cost.macs / preview.slim_cost.macs == pytest.approx(3.0, rel=0.1)
+
+
+def test_starting_writes_the_choices_and_queues_the_run(desk: Desk) -> None:
+    id = desk.start("tiny.safetensors", "pairs", {"ratio": 5.0, "search_steps": None, "image_size": 32})
+    job, run = desk.run(id)
+    assert job.state == "queued"
+    assert run.settings["ratio"] == 5.0
+    assert run.settings["data"] == str(desk.data[0] / "pairs")
+    assert desk.run_names()[0][1] == id
+
+
+def test_a_choice_out_of_range_starts_nothing(desk: Desk) -> None:
+    with pytest.raises(SettingsError, match="ratio"):
+        desk.start("tiny.safetensors", "pairs", {"ratio": 500.0})
+    assert desk.table.list() == ()
+
+
+# Handlers
+
+
+def test_an_answer_is_stale_once_its_visitor_asked_again() -> None:
+    latest = Latest()
+    first, other = latest.ask("anna"), latest.ask("ben")
+    assert not latest.is_stale("anna", first)
+    second = latest.ask("anna")
+    assert latest.is_stale("anna", first)
+    assert not latest.is_stale("anna", second)
+    assert not latest.is_stale("ben", other)
+    assert not latest.is_stale("a program", None)
+
+
+def test_the_preview_handler_answers_only_the_newest_question(desk: Desk) -> None:
+    handlers = SqueezeHandlers(desk)
+    image = Image.new("RGB", (32, 32))
+    ticket = handlers.ask(request())
+    dense, slim, table = handlers.preview("tiny.safetensors", 2.0, image, ticket, request())
+    assert isinstance(dense, Image.Image)
+    assert isinstance(slim, Image.Image)
+    assert "2.0×" in table
+    handlers.ask(request())
+    assert handlers.preview("tiny.safetensors", 2.0, image, ticket, request()) == (gr.skip(),) * 3
+
+
+def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
+    handlers = SqueezeHandlers(desk)
+    assert text.MISSING_MODEL in handlers.preview(None, 2.0, None, None, request())[2]
+    assert text.NO_PICTURE in handlers.preview("tiny.safetensors", 2.0, None, None, request())[2]
+
+
+def test_opening_chooses_the_run_of_the_address_before_that_of_the_browser(desk: Desk) -> None:
+    first, second = (desk.start("tiny.safetensors", "pairs", {}) for _ in range(2))
+    opening = Opening(desk)
+    chosen = [
+        opening.restore(saved, request(**query))[-1].value
+        for saved, query in ((first, {"run": second}), (first, {}), ("", {}), ("../../etc", {"run": "x'y"}))
+    ]
+    assert chosen == [second, first, None, None]
+
+
+def step(done: int, total: int = 10, **more: Any) -> dict[str, Any]:
+    base = {"phase": "search", "step": done, "steps": total, "done": done, "total": total, "seconds": done * 2.0}
+    return {**base, "losses": {"gan": 0.5, "l1": None}, "ratio": 1.5, "widths": None, "learning_rate": 0.1, **more}
+
+
+@pytest.fixture
+def started(desk: Desk) -> tuple[TrainHandlers, str, Run]:
+    id = desk.start("tiny.safetensors", "pairs", {})
+    return TrainHandlers(desk, []), id, desk.run(id)[1]
+
+
+def test_looking_shows_the_run_and_then_only_what_changed(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, run = started
+    for number in range(1, 6):
+        run.record(step(number))
+    state, _, figure, *rest, seen = handlers.look(id, {})
+    assert "step 5 of 10" in state
+    assert len(figure.data[0].x) == 5
+    assert rest[-1].active is True
+    again = handlers.look(id, seen)
+    assert again[0] == state
+    assert all(part == gr.skip() for part in again[1:-1])
+    assert again[-1] == seen
+    run.record(step(6))
+    assert len(handlers.look(id, seen)[2].data[0].x) == 6
+
+
+def test_looking_at_no_run_or_a_removed_one_stops_the_timer(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, run = started
+    for choice in (None, "", "unknown"):
+        assert handlers.look(choice, {})[-2].active is False
+    (run.path / "settings.json").unlink()
+    assert "is not a run" in handlers.look(id, {})[0]
+
+
+def test_wishes_give_the_state(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, _ = started
+    assert [handlers.pause(id), handlers.resume(id), handlers.cancel(id)] == ["paused", "queued", "cancelled"]
+    with pytest.raises(RunError):
+        handlers.pause(None)
+
+
+def test_starting_from_the_form_reads_numbers_and_empty_fields(desk: Desk) -> None:
+    handlers = TrainHandlers(desk, ["search_steps", "teacher"])
+    chosen = handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "", "120", False)
+    settings = desk.run(chosen.value)[1].settings
+    assert (settings["minutes"], settings["search_steps"], settings["teacher"]) == (None, 120, False)
+    with pytest.raises(SettingsError, match="'ten', but must be a number"):
+        handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "ten", "", True)
+
+
+def test_every_default_of_the_form_is_a_valid_choice() -> None:
+    names = [field.name for field in fields_of(CompressSettings)]
+    defaults = ["" if field.default is None else field.default for field in fields_of(CompressSettings)]
+    values = values_of(CompressSettings, names, defaults)
+    assert {name: values[name] for name in names} == {
+        field.name: field.default for field in fields_of(CompressSettings)
+    }
+
+
+def test_errors_reach_the_page_in_one_place(caplog: pytest.LogCaptureFixture) -> None:
+    def wrong() -> None:
+        raise DataError("No pictures. Add some.")
+
+    def broken() -> None:
+        raise ZeroDivisionError("secret")
+
+    with pytest.raises(gr.Error) as error:
+        edge(wrong)()
+    assert error.value.message == "No pictures. Add some."
+    assert caplog.records == []
+    with pytest.raises(gr.Error) as error:
+        edge(broken)()
+    assert error.value.message == text.UNEXPECTED
+    assert "ZeroDivisionError" in caplog.text
+
+
+# Charts and following
+
+
+def job(**values: Any) -> Job:
+    base = {"id": "x", "state": "running", "created": 0.0, "done": 0, "total": 0, "message": "", "heartbeat": None}
+    return Job(**{**base, "ahead": 0, **values})
+
+
+@pytest.mark.parametrize(
+    ("state", "events", "words"),
+    [
+        ("queued", [], "Waiting · 3 before it"),
+        ("running", [], "Running · the process is starting"),
+        ("running", [step(1), step(5)], "Running · search, step 5 of 10 · ratio 1.5× · about 10 s left"),
+        ("running", [step(4), step(5, seconds=1.0)], "Running · search, step 5 of 10 · ratio 1.5×"),
+        ("running", [step(9), step(10)], "Running · search, step 10 of 10 · ratio 1.5× · " + text.FINISHING),
+        ("done", [step(10)], "Done"),
+    ],
+)
+def test_the_state_in_words(state: str, events: list[dict[str, Any]], words: str) -> None:
+    assert charts.state_sentence(job(state=state, ahead=3), events) == words
+
+
+def test_what_comes_from_outside_is_escaped() -> None:
+    hostile = "<script>alert(1)</script>"
+    shown = charts.progress(job(state="failed", message=hostile), [step(1, phase=hostile, losses={hostile: 1.0})])
+    assert "<script" not in shown + charts.sentence(hostile) + charts.preview(hostile, 3)
+    assert "<script" not in charts.downloads(hostile, ["report.json"])
+
+
+def test_a_report_of_another_kind_shows_nothing() -> None:
+    assert charts.result(None) == charts.result({}) == charts.result({"dense": 3, "slim": {}, "scores": []}) == ""
+    costs = {"macs": 4e9, "macs_as_published": 5e9, "parameters": 1e6, "bytes": 4e6}
+    shown = charts.result({"dense": costs, "slim": costs, "scores": {"to_teacher": {"psnr_db": 21.04}}})
+    assert "1.0×" in shown
+    assert "PSNR 21.0 dB" in shown
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(56.8e9, "56.8 G"), (11_378_179, "11.4 M"), (1234, "1.23 k"), (997, "997"), (0, "0")]
+)
+def test_counts_in_words(number: float, words: str) -> None:
+    assert text.count(number) == words
+
+
+def test_following_reads_on_thins_out_and_notices_a_rewind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tmp_path / "run", "compress", {})
+    follower = Follower()
+    assert follower.events(run) == []
+    monkeypatch.setattr("coronet.studio.follower._MOST_EVENTS", 8)
+    for number in range(1, 51):
+        run.record(step(number, 50))
+        seen = follower.events(run)
+        assert seen[-1]["done"] == number
+        assert len(seen) <= 8
+    run.rewind(3)
+    assert [event["done"] for event in follower.events(run)] == [1, 2, 3]
+    run.record({"done": "many"})
+    assert len(follower.events(run)) == 3
+
+
+# The page as Gradio knows it
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    runs = tmp_path_factory.mktemp("runs")
+
+    async def build() -> dict[str, Any]:  # outside a loop Gradio makes loops of its own and never closes them
+        return build_page(Desk(JobTable(runs, NoLauncher()), runs / "imported")).get_config_file()
+
+    return asyncio.run(build())
+
+
+CONTAINERS = {"row", "column", "form", "group", "markdown", "state", "browserstate", "timer"}
+
+
+def test_every_control_has_a_label(config: dict[str, Any]) -> None:
+    unlabelled = [
+        component["type"]
+        for component in config["components"]
+        if component["type"] not in CONTAINERS
+        and not (component["props"].get("label") or component["props"].get("value"))
+    ]
+    assert unlabelled == []
+
+
+def test_every_picture_has_an_alternative_text(config: dict[str, Any]) -> None:
+    pictures = [component["props"] for component in config["components"] if component["type"] == "image"]
+    assert len(pictures) == 3
+    assert all(picture["alt_text"] for picture in pictures)
+
+
+def test_every_event_has_its_own_name(config: dict[str, Any]) -> None:
+    names = [dependency["api_name"] for dependency in config["dependencies"]]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
+def test_there_is_one_first_heading(config: dict[str, Any]) -> None:
+    markdown = [component["props"]["value"] for component in config["components"] if component["type"] == "markdown"]
+    assert sum(words.startswith("# ") for words in markdown) == 1
+
+
+def test_every_setting_is_asked_for(config: dict[str, Any]) -> None:
+    labels = {component["props"].get("label") for component in config["components"]}
+    asked = {
+        field.label for field in fields_of(CompressSettings) if field.name not in ("model", "data", "ratio", "method")
+    }
+    assert asked <= labels
+
+
+# Over HTTP
+
+
+@dataclass(frozen=True)
+class Server:
+    address: str
+    runs: Path
+    model: Path
+    login: tuple[str, str]
+    had_torch: bool  # when its page had been served
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A studio with a login in a process of its own: what Gradio leaves open there cannot disturb these tests."""
+    folder, login = tmp_path_factory.mktemp("server"), ("ann", "s3cret:x")
+    model = save_tiny_model(folder / "tiny.safetensors")
+    (folder / "people").write_text(":".join(login))
+    (folder / "people").chmod(0o600)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = {"port": port, "runs": folder / "runs", "model": model, "auth": folder / "people"}
+    command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in options.items())]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        sys.stdout.write(next(line for line in process.stderr if "ready after" in line))
+        address = f"http://127.0.0.1:{port}"
+        restored = httpx.post(f"{address}/gradio_api/run/restore", json={"data": [""]}, auth=login)
+        assert restored.status_code == httpx.get(address, auth=login).status_code == 200
+        had_torch = "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
+        yield Server(address, folder / "runs", model, login, had_torch)
+        process.terminate()
+        process.stderr.read()
+        assert process.wait() == 0
+
+
+def test_the_web_process_serves_its_page_without_torch(server: Server) -> None:
+    assert not server.had_torch
+
+
+def test_a_program_gets_a_preview_over_http(server: Server, tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((32, 32, 3), dtype=np.uint8)).save(tmp_path / "black.png")
+    headers = {"Authorization": "Basic " + base64.b64encode(":".join(server.login).encode()).decode()}
+    client = Client(server.address, verbose=False, headers=headers, download_files=str(tmp_path / "answers"))
+    arguments = {"model": "tiny.safetensors", "ratio": 3.0, "image": handle_file(tmp_path / "black.png")}
+    dense, slim, table = client.predict(**arguments, api_name="/preview")
+    client.close()
+    for path in (dense, slim):
+        with Image.open(path) as picture:
+            assert picture.size == (32, 32)
+    assert "3.0×" in table
+
+
+def test_only_known_files_of_known_runs_are_served(server: Server) -> None:
+    run = Run.create(server.runs / "20260101-abc", "compress", {})
+    (run.path / "slim.onnx").write_bytes(b"onnx" * 1000)
+    run.save_preview(5, Image.new("RGB", (4, 4)))
+    (server.runs.parent / "outside.json").write_text("{}")
+    (run.path / "lock").touch()
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        download = client.get("/runs/20260101-abc/slim.onnx")
+        assert download.content == b"onnx" * 1000
+        assert "attachment" in download.headers["content-disposition"]
+        assert client.get("/runs/20260101-abc/previews/5").status_code == 200
+        names = ["previews/6", "previews/-1", "slim.safetensors", "settings.json", "lock", "state.pt", "..%2fx.json"]
+        paths = [f"/runs/20260101-abc/{name}" for name in names]
+        paths += ["/runs/..%2f..%2fetc/report.json", "/runs/%2e%2e/outside.json", "/runs/none/report.json"]
+        assert [client.get(path).status_code for path in paths] == [404] * len(paths)
+
+
+def test_hostile_requests_are_refused(server: Server) -> None:
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        assert client.get("/", headers={"host": "evil.example"}).status_code == 403
+        files = ["http://127.0.0.1:1/x", "/etc/passwd", str(server.model), str(ROOT / "app.py"), "/../../etc/passwd"]
+        assert {client.get(f"/gradio_api/file={file}").status_code for file in files} <= {403, 404}
+        foreign = client.post(
+            "/gradio_api/run/look", json={"data": ["", {}]}, headers={"origin": "https://evil.example"}
+        )
+        assert foreign.status_code == 403
+        page = client.get("/")
+        assert "frame-ancestors" in page.headers["content-security-policy"]
+        assert page.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("event", ["preview", "add_model", "upload_picture"])
+def test_a_file_that_was_not_uploaded_is_never_read(server: Server, event: str) -> None:
+    file = {"path": str(server.model), "meta": {"_type": "gradio.FileData"}, "orig_name": "x.safetensors"}
+    data = ["tiny.safetensors", 2.0, file] if event == "preview" else [file]
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        begun = client.post(f"/gradio_api/call/{event}", json={"data": data})
+        assert begun.status_code == 200
+        answer = client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}").text
+    assert answer.startswith("event: error")
+    assert not list((server.runs / "imported").glob("*"))
+
+
+def test_without_a_login_nothing_is_served(server: Server) -> None:
+    paths = ["/", "/config", "/gradio_api/info", "/theme.css", "/runs/20260101-abc/slim.onnx", "/gradio_api/upload"]
+    wrong = [
+        "",
+        "x",
+        "Basic x",
+        "Bearer x",
+        *("Basic " + base64.b64encode(pair).decode() for pair in (b"ann:", b"\xff")),
+    ]
+    statuses = {
+        httpx.get(server.address + path, headers={"authorization": w}).status_code for path in paths for w in wrong
+    }
+    assert statuses == {401}
+
+
+# Starting
+
+
+def test_a_login_file_must_be_private_and_complete(tmp_path: Path) -> None:
+    path = tmp_path / "people"
+    path.write_text("# teachers\nann:s3cret:x\n\nben:y\n")
+    path.chmod(0o600)
+    assert read_people(path) == {"ann": "s3cret:x", "ben": "y"}
+    path.chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        read_people(path)
+    for content in ("", "ann", "ann:", ":x"):
+        path.write_text(content)
+        path.chmod(0o600)
+        with pytest.raises(SettingsError, match="name:password"):
+            read_people(path)
+    with pytest.raises(SettingsError):
+        read_people(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--listen"], "--auth"),
+        (["--host", "0.0.0.0"], "--auth"),
+        (["--data", "/does/not/exist"], "--data"),
+        (["--model", "/does/not/exist.pth"], "--model"),
+        (["--workers", "0"], "--workers"),
+        (["--port", "70000"], "--port"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--runs", str(tmp_path / "runs"), *arguments])
+    assert ended.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("coronet: ")
+    assert words in message
+    assert message.count("\n") == 1
+
+
+def test_help_and_mistakes_load_neither_gradio_nor_torch() -> None:
+    code = "import sys, coronet.studio.launch; assert not {'gradio', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

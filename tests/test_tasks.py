@@ -1,0 +1,315 @@
+"""The tasks: a search that follows its plan and loses channels for good, moving averages, and a warm-up that is one."""
+
+import pytest
+import torch
+
+from coronet.channels import keep_all, select
+from coronet.cost import CostModel
+from coronet.networks import resnet_config, unet_config
+from coronet.search import SearchPlan
+from coronet.slimming import floor_counts
+from coronet.tasks import GeneratorTask, WarmupTask
+from coronet.training import fit
+from tests.games import (
+    RESNET,
+    UNET,
+    batches,
+    cycle_game,
+    differences,
+    net,
+    paired_game,
+    pupil_game,
+    search_task,
+    start,
+    stored,
+)
+
+SEARCHED = {
+    "resnet": resnet_config(ngf=32, blocks=2, image_size=16),
+    "mobile_resnet": resnet_config(ngf=32, blocks=2, mobile=True, image_size=16),
+    "unet": unet_config(ngf=32, image_size=16),
+}
+SMALL = {"resnet": RESNET, "unet": UNET}
+
+
+def search(config, *, steps=10, learning_rate=1e-3, **plan):
+    """Give a search of a dense net that imitates itself, and its training."""
+    task = search_task(config, pupil_game(config, judged=False), **plan)
+    return task, start(task, steps=steps, learning_rate=learning_rate)
+
+
+def run(training, config):
+    return list(fit(training, batches(config, "single")))
+
+
+# The plan
+
+
+def test_the_plan_falls_from_dense_to_the_ratio():
+    plan = SearchPlan(ratio=4.0)
+    shares = [1 / plan.ratio_at(step / 100) for step in range(101)]
+    assert shares[0] == 1.0
+    assert shares[-1] == 0.25
+    assert shares == sorted(shares, reverse=True)
+    assert shares[50] == pytest.approx(0.25 + 0.75 / 8)
+    assert SearchPlan(ratio=1.0).ratio_at(0.5) == 1.0
+
+
+@pytest.mark.parametrize("budget", ["macs", "params"])
+@pytest.mark.parametrize("ratio", [1.5, 6.0])
+@pytest.mark.parametrize("name", SEARCHED)
+def test_a_search_ends_at_its_ratio(name, ratio, budget):
+    task, training = search(SEARCHED[name], ratio=ratio, budget=budget, steps=6)
+    reached = run(training, SEARCHED[name])[-1].ratio
+    assert ratio * (1 - 1e-9) <= reached <= ratio * 1.006
+    assert reached == task.describe()[0]
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_a_search_ends_at_multiples(name):
+    task, training = search(SEARCHED[name], multiple_of=8)
+    reached = run(training, SEARCHED[name])[-1].ratio
+    assert 3.0 * (1 - 1e-9) <= reached <= 3.0 * 1.06
+    assert all(width % 8 == 0 for width in task.hypernetwork.widths.values())
+
+
+@pytest.mark.parametrize(("name", "budget"), [("resnet", "macs"), ("mobile_resnet", "macs"), ("unet", "params")])
+def test_the_ratio_follows_the_plan_within_one_channel(name, budget):
+    config = SEARCHED[name]
+    task, training = search(config, ratio=5.0, budget=budget)
+    cost = CostModel(config, None, budget)
+    before = 1.0
+    for step in run(training, config):
+        planned = task.plan.ratio_at(step.step / step.steps)
+        spent = cost.total / step.ratio
+        assert spent <= cost.total / planned * (1 + 1e-9)
+        assert cost.total / planned - spent <= cost.marginal(step.widths).max()
+        assert step.ratio >= before
+        before = step.ratio
+
+
+def test_channels_go_at_the_events_of_the_plan_only():
+    _, training = search(RESNET, ratio=4.0, events=4, steps=12)
+    widths = [step.widths for step in run(training, RESNET)]
+    changes = [index + 1 for index in range(1, 12) if widths[index] != widths[index - 1]]
+    assert changes[:3] == [3, 6, 9]
+    assert {*changes} <= {3, 6, 9, 12}
+
+
+@pytest.mark.parametrize("floor", [0.1, 0.3])
+@pytest.mark.parametrize("name", SMALL)
+def test_floors_hold(name, floor):
+    config = SMALL[name]
+    _, training = search(config, ratio=2.5, floor=floor)
+    least = floor_counts(config.widths, floor)
+    for step in run(training, config):
+        assert all(step.widths[group] >= count for group, count in least.items())
+
+
+@pytest.mark.parametrize("form", ["factored", "paper"])
+@pytest.mark.parametrize("name", SMALL)
+def test_no_channel_ever_returns(name, form):
+    task, training = search(SMALL[name], form=form)
+    before = task.kept
+    for _ in fit(training, batches(SMALL[name], "single")):
+        assert all({*task.kept[group].tolist()} <= {*before[group].tolist()} for group in before)
+        assert all(torch.equal(indices, indices.unique()) for indices in task.kept.values())
+        before = task.kept
+
+
+def test_a_ratio_of_one_removes_nothing():
+    task, training = search(RESNET, ratio=1.0)
+    assert {step.ratio for step in run(training, RESNET)} == {1.0}
+    assert differences(task.kept, keep_all(RESNET.widths)) == []
+
+
+def test_the_least_important_channels_go_first():
+    """Without a latent gradient and without following the importance, its order at the start decides alone."""
+    importance = {group: torch.arange(width, 0, -1, dtype=torch.float64) for group, width in RESNET.widths.items()}
+    task, training = search(RESNET, importance=importance, latent_rate=0.0, refresh=0.0)
+    run(training, RESNET)
+    assert any(len(kept) < RESNET.widths[group] for group, kept in task.kept.items())
+    assert all(kept.tolist() == list(range(len(kept))) for kept in task.kept.values())
+
+
+# What is removed is gone
+
+
+@pytest.mark.parametrize("form", ["factored", "paper"])
+@pytest.mark.parametrize("name", SMALL)
+def test_a_search_starts_as_the_dense_net(name, form):
+    config = SMALL[name]
+    task, _ = search(config, form=form)
+    images = batches(config)(0).source
+    with torch.no_grad():
+        assert (task.current().eval()(images) - net(config).eval()(images)).abs().max() <= 5e-5
+    assert task.describe() == (1.0, dict(config.widths))
+
+
+@pytest.mark.parametrize("form", ["factored", "paper"])
+@pytest.mark.parametrize("name", SMALL)
+def test_removed_channels_leave_the_network_and_the_optimiser(name, form):
+    task, training = search(SMALL[name], form=form)
+    elements, least = [], None
+    for step in fit(training, batches(SMALL[name], "single")):
+        parameters = task.parameters()["generator"]
+        assert dict(task.skeleton.config.widths) == step.widths == task.hypernetwork.widths
+        shapes = {name: tensor.shape for name, tensor in task.skeleton.state_dict().items()}
+        assert {name: tensor.shape for name, tensor in task.hypernetwork.weights().items()} == shapes
+        for name, moments in training.optimisers["generator"].state().items():
+            assert moments["exp_avg"].shape == moments["exp_avg_sq"].shape == parameters[name].shape
+        elements.append(sum(tensor.numel() for tensor in parameters.values()))
+        least = elements[-1]
+    assert elements == sorted(elements, reverse=True)
+    assert least < elements[0] / 1.5
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_stays_belongs_to_the_channels_kept(name):
+    """At a rate of zero nothing is learned: the tensors left are the dense net's, cut."""
+    config = SMALL[name]
+    task, training = search(config, learning_rate=0.0)
+    start_state = stored(task.hypernetwork.state())
+    run(training, config)
+    for part in ("kernels", "ordinary"):
+        cut = select(start_state[part], task.skeleton.axes(), config.widths, task.kept)
+        assert differences(cut, dict(stored(task.hypernetwork.state())[part])) == []
+
+
+@pytest.mark.parametrize("form", ["factored", "paper"])
+@pytest.mark.parametrize("name", SMALL)
+def test_the_student_is_what_the_search_computed(name, form):
+    config = SMALL[name]
+    task, training = search(config, form=form)
+    run(training, config)
+    student = task.current()
+    images = batches(config)(0).source
+    with torch.no_grad():
+        expected = torch.func.functional_call(task.skeleton.eval(), task.hypernetwork.weights(), (images,))
+        assert torch.equal(student.eval()(images), expected)
+    assert dict(student.config.widths) == task.hypernetwork.widths
+    assert not any(tensor.is_meta for tensor in student.state_dict().values())
+    assert all(parameter.requires_grad for parameter in student.parameters())
+
+
+def test_the_student_is_a_copy():
+    task, training = search(RESNET)
+    run(training, RESNET)
+    student = task.current()
+    with torch.no_grad():
+        for tensor in student.state_dict().values():
+            tensor.zero_()
+    assert all(tensor.any() for tensor in task.hypernetwork.weights().values())
+
+
+# Latents
+
+
+def test_latents_are_not_learned_by_adam():
+    task, _ = search(RESNET)
+    assert not {*task.parameters()["generator"]} & {*task.watched()["generator"]}
+    assert {*task.watched()["generator"]} == {*RESNET.widths}
+
+
+def test_latents_move_against_their_gradient_by_a_share_of_their_mean():
+    task, _ = search(RESNET, latent_rate=0.01, events=1)
+    before = {group: latent.detach().clone() for group, latent in task.hypernetwork.latents.items()}
+    random = torch.Generator().manual_seed(4)
+    gradients = {group: torch.randn(len(latent), generator=random) for group, latent in before.items()}
+    gradients["up2"] = torch.zeros(len(before["up2"]))
+    assert task.after_step({"generator": gradients}, 0.1) == {}
+    for group, latent in before.items():
+        size = gradients[group].square().mean().sqrt()
+        moved = 0.01 * latent.mean() * gradients[group] / size if size else 0.0
+        assert torch.allclose(task.hypernetwork.latents[group], latent - moved, rtol=1e-5)
+
+
+def test_latents_stay_positive():
+    task, _ = search(RESNET, latent_rate=1.0, events=1)
+    gradients = {group: torch.eye(1, width)[0] * 100 for group, width in RESNET.widths.items()}
+    task.after_step({"generator": gradients}, 0.1)
+    assert all(bool((latent > 0).all()) for latent in task.hypernetwork.latents.values())
+
+
+def test_without_a_latent_rate_only_events_move_latents():
+    task, training = search(RESNET, latent_rate=0.0, events=2, steps=4)
+    before = {group: latent.detach().clone() for group, latent in task.hypernetwork.latents.items()}
+    next(fit(training, batches(RESNET, "single")))
+    assert differences(before, dict(task.hypernetwork.latents)) == []
+
+
+# Training a generator
+
+
+def test_the_average_by_hand():
+    """Young averages forget faster, so that the initial weights fade: 2/11, 3/12, then the share asked for."""
+    task = GeneratorTask(net(UNET), paired_game(UNET), ema=0.3)
+    by_hand, shares = stored(task.generator.state_dict()), [2 / 11, 3 / 12, 0.3, 0.3]
+    for _, share in zip(fit(start(task, steps=4), batches(UNET)), shares, strict=True):
+        for name, tensor in task.generator.state_dict().items():
+            if tensor.is_floating_point():
+                by_hand[name] = share * by_hand[name] + (1 - share) * tensor
+    averaged = task.current().state_dict()
+    assert averaged.keys() == by_hand.keys()
+    for name, tensor in by_hand.items():
+        assert torch.allclose(averaged[name], tensor, rtol=1e-5, atol=1e-7)
+    assert not torch.equal(averaged["ups.up1.weight"], task.generator.state_dict()["ups.up1.weight"])
+
+
+def test_without_averaging_the_generator_itself_is_kept():
+    task = GeneratorTask(net(RESNET), pupil_game(RESNET))
+    assert task.current() is task.generator
+    assert task.state()["averaged"] == {}
+
+
+def test_a_slim_student_imitates_the_channels_it_has():
+    task, training = search(RESNET)
+    run(training, RESNET)
+    student = GeneratorTask(task.current(), pupil_game(RESNET), kept=task.kept)
+    steps = run(start(student, steps=3), RESNET)
+    assert {"imitation", "features"} <= steps[0].losses.keys()
+    assert steps[0].ratio is None
+    assert steps[0].widths is None
+
+
+def test_imitating_makes_a_student_alike():
+    task, training = search(RESNET, ratio=2.0)
+    run(training, RESNET)
+    student = GeneratorTask(task.current(), pupil_game(RESNET, judged=False), kept=task.kept)
+    losses = [step.losses["imitation"] for step in run(start(student, steps=40, learning_rate=2e-3), RESNET)]
+    assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
+
+
+# Warming up
+
+
+def test_a_warm_up_moves_the_fresh_players_alone():
+    generator, game = net(RESNET), cycle_game(RESNET)
+    before = stored({"generator": generator.state_dict(), **game.state()["networks"]})
+    task = WarmupTask(generator, game, frozenset({"discriminator"}))
+    steps = list(fit(start(task, steps=3), batches(RESNET, "unpaired")))
+    after = stored({"generator": generator.state_dict(), **game.state()["networks"]})
+    moved = {place.split("/")[1] for place in differences(before, after)}
+    assert moved == {"discriminator"}
+    assert steps[0].losses.keys() == {"discriminator"}
+    assert task.current() is generator
+
+
+def test_a_fresh_backward_generator_learns_through_the_standing_one():
+    """Its cycle runs through the generator, whose gradient it needs and whose weights it must not move."""
+    generator, game = net(RESNET), cycle_game(RESNET)
+    fresh = frozenset({"backward", "discriminator_backward"})
+    task = WarmupTask(generator, game, fresh)
+    before = stored({"generator": generator.state_dict(), **game.state()["networks"]})
+    steps = list(fit(start(task, steps=3), batches(RESNET, "unpaired")))
+    after = stored({"generator": generator.state_dict(), **game.state()["networks"]})
+    assert {place.split("/")[1] for place in differences(before, after)} == fresh
+    assert "cycle_backward" in steps[0].losses
+
+
+def test_a_warm_up_leaves_running_statistics_alone():
+    generator = net(UNET)
+    before = stored(generator.state_dict())
+    task = WarmupTask(generator, paired_game(UNET), frozenset({"discriminator"}))
+    list(fit(start(task, steps=2), batches(UNET)))
+    assert differences(before, stored(generator.state_dict())) == []
