@@ -6,6 +6,7 @@ CoronetError
 ├── DataError         an image or a data folder cannot be used
 ├── BudgetError       a compression ratio cannot be met
 ├── ExportError       an exported model does not compute what the original computes
+├── DownloadError     a file cannot be fetched, is not the expected one or cannot be unpacked
 └── RunError          a run folder cannot be written, read or resumed
 """
 
@@ -32,6 +33,10 @@ class BudgetError(CoronetError):
 
 class ExportError(CoronetError):
     """An exported model does not compute what the original computes."""
+
+
+class DownloadError(CoronetError):
+    """A file cannot be fetched, is not the expected one or cannot be unpacked."""
 
 
 class RunError(CoronetError):

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 from uuid import uuid4
 
@@ -68,3 +70,28 @@ def make_folder(path: Path) -> None:
     """Create a folder and its parents; RunError says why where that fails."""
     with plain_os_errors(path, "create the folder"):
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path`; on leaving without an error it becomes `path` in one step.
+
+    Raises RunError where `path` holds anything already, or where the disk refuses.
+    """
+    make_folder(path.parent)
+    with plain_os_errors(path, "create the folder"):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunError(f"{path} exists and is not empty. Nothing was changed: choose another folder.")
+        growing = Path(mkdtemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent))
+        try:
+            yield growing
+            growing.chmod(0o777 & ~_umask())
+            growing.replace(path)
+        finally:
+            rmtree(growing, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -445,6 +445,7 @@ ARRIVING = {
     "search_learning_rate": 5e-3,
     "latent_rate": 0.2,
     "floor": 0.35,
+    "importance": "consumer_norm",
     "hypernetwork": "paper",
     "importance_images": 1,
     "no_flip": True,

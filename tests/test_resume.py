@@ -185,7 +185,12 @@ def test_a_step_is_on_record_before_its_state_is_saved(stage, tmp_path, monkeypa
 def test_importance_is_measured_once(stage, tmp_path, monkeypatch):
     """On a large net it takes minutes, and the state holds what came of it."""
     path, measured = tmp_path / "run", []
-    monkeypatch.setattr("coronet.recipes.preparing.calibration_images", lambda *choices: iter(measured.append(1) or ()))
+
+    def counted(*choices):
+        measured.append(1)
+        return calibration_images(*choices)
+
+    monkeypatch.setattr("coronet.recipes.preparing.calibration_images", counted)
     Run.create(path, *CASES["single"](stage))
     go_on(path, steps=1)
     go_on(path, steps=1)

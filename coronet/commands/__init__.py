@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coronet.commands import runs, short
+from coronet.commands import downloads, runs, scenes, short
 from coronet.commands.arguments import OneLineParser
 
 __all__ = ["COMMANDS", "Command", "build_parser", "parse"]
@@ -72,6 +72,12 @@ def _short(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+def _table_or_lines(result: list[dict[str, Any]] | dict[str, Any]) -> str:
+    if isinstance(result, dict):
+        return _lines(result)
+    return _table([{key: "-" if value is None else value for key, value in row.items()} for row in result])
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
     names = list(rows[0]) if rows else []
     cells = [names, *([_short(row[name]) for name in names] for row in rows)]
@@ -131,6 +137,20 @@ COMMANDS: dict[str, Command] = {
         "--kind pix2pix --data datasets/edges2shoes --minutes 15 --out runs/shoes",
         runs.add_train,
         runs.train,
+        _lines,
+    ),
+    "download": Command(
+        "fetch an official data set or published model",
+        "horse2zebra --out datasets --offline",
+        downloads.add_download,
+        downloads.run_download,
+        _table_or_lines,
+    ),
+    "scenes": Command(
+        "draw a procedural data set in which the truth is known",
+        "horses --train 1000 --test 100 --out datasets/drawn_horses",
+        scenes.add_scenes,
+        scenes.run_scenes,
         _lines,
     ),
     "studio": Command(

@@ -11,12 +11,11 @@ from types import FrameType
 from typing import Any
 
 from coronet.commands.arguments import add_settings, settings_from
+from coronet.commands.progress import ProgressBar
 from coronet.errors import CoronetError
 from coronet.recipes.settings import CompressSettings, TrainSettings
 from coronet.runs import Run
 from coronet.settings import to_json
-
-REPORT_SECONDS = 10.0  # between two lines of progress where stderr is no terminal
 
 
 def compress(parsed: argparse.Namespace) -> dict[str, Any] | None:
@@ -99,30 +98,19 @@ def _stop_after_step() -> Iterator[list[int]]:
 
 
 class _Progress:
-    """A bar on a terminal, a plain line now and then elsewhere."""
+    """What the steps of a run say of themselves, and how long it will still take."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._last = 0.0
+        self._bar = ProgressBar()
         self._first: tuple[float, int] | None = None
 
     def show(self, step: dict[str, Any]) -> None:
         now = time.monotonic()
         self._first = self._first or (now, step["done"])
-        if now - self._last < (0.2 if self._terminal else REPORT_SECONDS) and step["done"] != step["total"]:
-            return
-        self._last = now
-        line = self._line(step, now)
-        if self._terminal:
-            filled = round(24 * step["done"] / step["total"])
-            sys.stderr.write(f"\r\033[K[{'#' * filled}{'.' * (24 - filled)}] {line}")
-        else:
-            sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        self._bar.show(step["done"], step["total"], self._line(step, now))
 
     def end(self) -> None:
-        if self._terminal:
-            sys.stderr.write("\n")
+        self._bar.end()
 
     def _line(self, step: dict[str, Any], now: float) -> str:
         assert self._first is not None

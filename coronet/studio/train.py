@@ -143,6 +143,7 @@ def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
             downloads = gr.HTML(label=text.DOWNLOADS, elem_id="downloads")
         plot = gr.Plot(label=text.PLOT, min_width=320, elem_id="plot")
     shown = [state, panel, plot, preview, result, downloads, *buttons, timer, seen]
+    answer = gr.Textbox(visible=False)  # what the API gives; the page looks at the run instead
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     hidden = {**quiet, "api_visibility": "undocumented"}
     look = edge(handlers.look)
@@ -151,7 +152,7 @@ def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
     run.change(None, run, saved_run, js=_TO_ADDRESS, api_name="to_address", **hidden)
     for button, wish in zip(buttons, (handlers.pause, handlers.resume, handlers.cancel), strict=True):
         name = wish.__name__
-        asked = button.click(edge(wish), run, None, queue=False, api_name=name, **quiet)
+        asked = button.click(edge(wish), run, answer, queue=False, api_name=name, **quiet)
         asked.then(
             look, [run, seen], shown, queue=False, api_name=f"after_{name}", api_visibility="undocumented", **quiet
         )

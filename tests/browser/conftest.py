@@ -46,8 +46,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visitor(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser context that fails the test when a page asks another machine or logs an error."""
+def visitor(chromium: Browser, open_studio: Callable[..., tuple[str, int]]) -> Iterator[BrowserContext]:
+    """A browser context that fails the test when a page asks another machine or logs an error.
+
+    It needs the studio only so that it is closed first: a page whose server has gone reports that.
+    """
     context = chromium.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     context.set_default_timeout(60_000)
     foreign: list[str] = []
