@@ -77,11 +77,17 @@ def generator_config(settings: TrainSettings) -> GeneratorConfig:
             raise SettingsError(
                 f"'image_size' is {size}, but a U-Net needs 32, 64, 128, 256 or 512. Choose one of them."
             )
+        if settings.levels and 2**settings.levels > size:
+            raise SettingsError(
+                f"'levels' is {settings.levels}, but {size} pixels can be halved {size.bit_length() - 1} times. "
+                "Choose fewer levels."
+            )
         return unet_config(
             ngf=settings.ngf,
             image_size=size,
             norm=settings.norm or "batch",
             dropout=not settings.no_dropout,
+            levels=settings.levels,
         )
     if size % 4:
         raise SettingsError(f"'image_size' is {size}, but must be a multiple of 4 for a ResNet.")

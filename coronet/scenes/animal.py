@@ -27,30 +27,20 @@ _HEAD = (
 _FORE = (
     (0.345, 0.68),
     (0.36, 0.22, 0.105),
-    *(((0, 0.0, 0.135), (0, 0.3, 0.105), (0, 0.62, 0.066), (0, 0.86, 0.047), (1, 0.0, 0.044), (1, 0.3, 0.031)),),
+    ((0, 0.0, 0.135), (0, 0.3, 0.105), (0, 0.62, 0.066), (0, 0.86, 0.047), (1, 0.0, 0.044)),
 )
 _HIND = (
     (-0.315, 0.74),
     (0.18, 0.275, 0.245, 0.105),
-    *(
-        (
-            (0, 0.0, 0.185),
-            (0, 0.7, 0.165),
-            (1, 0.15, 0.128),
-            (1, 0.5, 0.078),
-            (1, 0.8, 0.053),
-            (2, 0.0, 0.048),
-            (2, 0.3, 0.034),
-        ),
-    ),
+    ((0, 0.0, 0.185), (0, 0.7, 0.165), (1, 0.15, 0.128), (1, 0.5, 0.078), (1, 0.8, 0.053), (2, 0.0, 0.048)),
 )
-_FOOT = ((-2, 0.78, 0.030), (-1, 0.0, 0.037), (-1, 0.3, 0.029), (-1, 0.62, 0.036))
+_FOOT = ((-2, 0.3, 0.032), (-2, 0.78, 0.030), (-1, 0.0, 0.037), (-1, 0.3, 0.029), (-1, 0.62, 0.036))
 _HOOF = (0.0, 0.038), (0.052, 0.060), (0.052, -0.054), (0.0, -0.038)
 
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How the animal stands. Angles in radians; `legs` holds (swing, flex) of near fore, near hind, far fore, far hind."""
+    """How the animal stands, angles in radians. `legs`: (swing, flex) of near fore, near hind, far fore, far hind."""
 
     gait: Gait
     neck: float  # of the neck above the horizon
@@ -170,7 +160,8 @@ def _neck(pose: Pose) -> tuple[Limb, Floats]:
     head = np.array([np.cos(pose.head), -np.sin(pose.head)])
     end = poll + 0.03 * head + 0.03 * np.array([-head[1], head[0]]) * -1
     centres = base + (end - base) * t + upward * bulge
-    return _limb(centres, (0.275, 0.245, 0.185, 0.145, 0.120, 0.105)), np.asarray(poll, np.float32)
+    deep = 0.275 if pose.gait == "graze" else 0.225  # what keeps the line from withers and chest unbroken
+    return _limb(centres, (deep, 0.24, 0.190, 0.147, 0.121, 0.105)), np.asarray(poll, np.float32)
 
 
 def _leg(fore: bool, swing: float, flex: float) -> tuple[Limb, Floats]:

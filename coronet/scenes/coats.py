@@ -76,7 +76,7 @@ class Actor:
     def leg_place(self, leg: int, points: ArrayLike) -> Floats:
         """Give the places (N, 2) in the picture of points on a leg: those of the far side stand ahead and higher."""
         turn = self.pose.turn
-        return self.place(points) if leg < 2 else self.place(points, 0.035 + 0.05 * turn, 0.02 + 0.02 * turn)
+        return self.place(points) if leg < 2 else self.place(points, 0.025 + 0.04 * turn, 0.02 + 0.02 * turn)
 
     def head_place(self, points: ArrayLike) -> Floats:
         """Give the places (N, 2) in the picture of points (along, up) on the head."""

@@ -1,40 +1,18 @@
-"""Horses and zebras: one animal in a meadow, wearing either coat."""
-
-from dataclasses import dataclass
+"""Horses and zebras: one or two animals in a meadow, and the same animals in the other coat."""
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from coronet.scenes import landscape
-from coronet.scenes.animal import Animal, Pose, build, draw_pose
+from coronet.scenes.animal import build, draw_pose
 from coronet.scenes.base import Scene, World
-from coronet.scenes.canvas import (
-    Floats,
-    Random,
-    blur,
-    dome,
-    fill,
-    grid,
-    hsv,
-    light,
-    noise,
-    over,
-    spline,
-    strokes,
-    to_pixels,
-)
-from coronet.scenes.stripes import stripes
-
-_EAR = (0.015, 0.05), (-0.02, 0.12), (-0.10, 0.185), (-0.095, 0.10), (-0.045, 0.04)
-_FAR_SHADE = 0.58
-_DARK = (0.085, 0.075, 0.075)
-_CREAM = (0.93, 0.90, 0.84)
+from coronet.scenes.canvas import Floats, Random, blur, fill, grid, hsv, noise, over, strokes, to_pixels
+from coronet.scenes.coats import Actor, Place, draw_coat, dress, layers
 
 
 def _shadow(size: int, actor: Actor, sun: tuple[float, float, float]) -> Floats:
     """Give the alpha (S, S) of what an animal's shadow covers on flat ground."""
     animal, place = actor.animal, actor.place
-    lean = -sun[0] / -sun[1] * 0.9
+    lean = 0.9 * sun[0] / sun[1]
 
     def cast(points: Floats) -> Floats:
         flat = place(points * np.array([1, 0]))
@@ -51,19 +29,15 @@ def _shadow(size: int, actor: Actor, sun: tuple[float, float, float]) -> Floats:
 
 def _grass(size: int, random: Random, actor: Actor) -> Floats:
     """Give the alpha (S, S) of blades that stand before an animal's feet."""
-    place = actor.place
+    unit = actor.place.unit
     lines = []
     for i, hoof in enumerate(actor.animal.hooves):
-        x, y = place(hoof, *_behind(actor.pose, i))[1:3].mean(0)
-        if place.y - y > 0.08 * place.unit:
+        x, y = actor.leg_place(i, hoof)[1:3].mean(0)
+        if actor.place.y - y > 0.08 * unit:  # in the air
             continue
-        for shift, tall, lean in random.uniform((-0.06, 0.03, -0.02), (0.06, 0.08, 0.02), (6, 3)) * place.unit:
-            lines.append(
-                (
-                    ((x + shift, y + 0.02 * place.unit), (x + shift + lean, y - tall)),
-                    (0.012 * place.unit, 0.004 * place.unit),
-                )
-            )
+        for shift, tall, lean in random.uniform((-0.06, 0.03, -0.02), (0.06, 0.08, 0.02), (6, 3)) * unit:
+            blade = (x + shift, y + 0.02 * unit), (x + shift + lean, y - tall)
+            lines.append((blade, (0.012 * unit, 0.004 * unit)))
     return strokes(size, lines)
 
 
@@ -76,23 +50,24 @@ def _cast(random: Random) -> list[Actor]:
 
 
 def _actor(random: Random, width: float, nearer: Actor | None) -> Actor:
+    """Draw an animal that fills `width` of the picture, or a smaller one behind a nearer animal."""
     pose = draw_pose(random)
     animal = build(pose)
-    ends = np.concatenate([animal.tail.centres[:, 0], animal.head[:, 0]])
+    ends = np.concatenate([part[:, 0] for part in (animal.tail.centres, animal.head, *animal.hooves)])
     squeeze = 1 - 0.16 * pose.turn**2
     facing = int(random.choice((-1, 1)))
     unit = nearer.place.unit * random.uniform(0.72, 0.85) if nearer else width / float(np.ptp(ends)) / squeeze
+    unit = min(unit, 0.46)  # else feet or ears leave the picture
     middle = facing * unit * squeeze * float(ends.min() + ends.max()) / 2
-    slack = max(0.0, 0.47 - unit * squeeze * float(np.ptp(ends)) / 2)
+    slack = max(0.0, 0.46 - unit * squeeze * float(np.ptp(ends)) / 2)
     shift, lift = random.uniform(-1, 1, 2)
     if nearer is None:
-        centre, ground = 0.5 + slack * shift, 0.70 + 0.5 * unit + 0.03 * lift
+        centre, ground = 0.5 + slack * shift, min(0.94, 0.70 + 0.5 * unit + 0.03 * lift)
     else:
         centre = 0.5 + np.copysign(max(0.2, slack), 0.5 - nearer.place.x)
         ground = nearer.place.y - 0.45 * (nearer.place.unit - unit) - 0.02
-    return Actor(
-        pose, animal, Place(float(centre - middle), float(ground), float(unit), facing, squeeze), _draw_coat(random)
-    )
+    place = Place(float(centre - middle), float(ground), float(unit), facing, squeeze)
+    return Actor(pose, animal, place, draw_coat(random))
 
 
 def _backdrop(size: int, random: Random, horizon: float, warmth: float) -> tuple[Floats, landscape.Daylight]:
@@ -137,15 +112,14 @@ def _draw(random: Random, size: int) -> Scene:
         horse = horse * (1 - _shadow(size, actor, sun) * np.clip((y - horizon) / 0.04, 0, 1))[..., None]
     zebra = horse
     for actor in actors:
-        layers = _layers(size, actor, sun)
+        parts = layers(size, actor, sun)
         hair = noise(size, random, 12 / actor.place.unit, octaves=2, stretch=0.5)
         blades = 1 - _grass(size, random, actor)
-        seen = layers.whole * blades
         horse, zebra = (
-            over(under, _dress(under, actor, layers, paint(size, actor, layers, hair), striped, day.sun), blades)
-            for under, paint, striped in ((horse, _paint_horse, False), (zebra, _paint_zebra, True))
+            over(under, dress(under, actor, parts, hair, day.sun, zebra=zebra_side), blades)
+            for under, zebra_side in ((horse, False), (zebra, True))
         )
-        mask = np.maximum(mask, seen)
+        mask = np.maximum(mask, parts.whole * blades)
     return Scene(to_pixels(horse), to_pixels(zebra), to_pixels(mask), _facts(actors, horizon, warmth, side))
 
 
@@ -153,7 +127,7 @@ def _facts(actors: list[Actor], horizon: float, warmth: float, side: float) -> d
     main = actors[-1]
     gaits = ("graze", "stand", "walk", "trot")
     found = {
-        "size": main.place.unit / 0.5,
+        "size": main.place.unit / 0.46,
         "x": main.place.x,
         "ground": main.place.y,
         "facing_right": (main.place.facing + 1) / 2,

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from coronet.scenes.animal import Animal
 from coronet.scenes.canvas import Floats, spline
 
-# The two edges of the trunk from the shoulder to the thigh: stripes stand upright on the barrel and sweep back on the rump.
+# The trunk's two edges from shoulder to thigh: stripes stand upright on the barrel and sweep back on the rump.
 _BACK = (
     *((0.24, 1.06), (0.10, 1.00), (-0.06, 0.98), (-0.22, 1.00), (-0.36, 0.98)),
     *((-0.50, 0.90), (-0.57, 0.74), (-0.56, 0.60), (-0.52, 0.50)),
