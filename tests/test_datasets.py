@@ -1,5 +1,6 @@
 """Laws of datasets: layouts are recognised, a batch is a pure function of (seed, step), halves stay together."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -194,6 +195,29 @@ def test_test_images_are_the_centre_and_carry_their_names(paired: Path) -> None:
     assert np.asarray(to_image(items[0].source))[0, 0].tolist() == [16, 16, 100]  # 4 pixels in
     assert torch.equal(items[1].source, list(data.test.items())[1].source)
     assert torch.equal(items[2].target, list(data.test.targets())[2])
+
+
+@pytest.mark.parametrize(("direction", "first"), [("AtoB", 160), ("BtoA", 210)])
+def test_the_truth_of_unpaired_tests_is_found_by_name(unpaired: Path, direction: str, first: int) -> None:
+    """It is for scores alone: training stays unpaired."""
+    for name, count, start in (("truthA", 2, 160), ("truthB", 3, 210)):
+        for place in range(count):
+            write(unpaired / name / f"{place}.png", start + place * 10)
+    data = open_dataset(unpaired, dataclasses.replace(PLAIN, direction=direction))
+    assert data.test.has_truth
+    assert not data.train.batch(0, batch_size=1, seed=0).paired
+    assert [level(item.target) for item in data.test.items([0, 1])] == [first, first + 10]
+    (unpaired / ("truthA" if direction == "AtoB" else "truthB") / "1.png").write_bytes(b"damaged")
+    assert [item.name for item in open_dataset(unpaired, dataclasses.replace(PLAIN, direction=direction)).test.items()][
+        :2
+    ] != ["0.png", "1.png"]
+
+
+def test_a_truth_with_holes_is_no_truth(unpaired: Path) -> None:
+    write(unpaired / "truthA" / "0.png", 160)
+    data = open_dataset(unpaired, PLAIN)
+    assert not data.test.has_truth
+    assert [item.target for item in data.test.items()] == [None, None]
 
 
 def test_small_images_are_enlarged_to_the_crop(tmp_path: Path) -> None:

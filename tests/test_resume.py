@@ -14,6 +14,7 @@ import torch
 
 from coronet.__main__ import main
 from coronet.recipes.execute import execute
+from coronet.recipes.opening import calibration_images
 from coronet.runs import Run
 from tests.games import differences
 from tests.worlds import make_model, make_world

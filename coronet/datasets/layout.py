@@ -15,6 +15,7 @@ from coronet.images import list_images, shown, shown_folder
 Kind = Literal["paired", "unpaired", "single"]
 
 _PHASES = ("train", "test", "val")
+_TRUTH = ("truthA", "truthB")  # as `coronet scenes` writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Layout:
     train: tuple[Path, ...]  # empty where there are test images only
     test: tuple[Path, ...]  # empty where there are no test images
     loose: tuple[Path, ...]  # images beside the folders, which belong to nothing
+    truth: tuple[Path, ...] = ()  # unpaired: what testA shows on the other side, then testB; under the same names
 
 
 def find_layout(root: Path) -> Layout:
@@ -45,7 +47,7 @@ def find_layout(root: Path) -> Layout:
         return Layout("paired", train, _first_filled(tests), images)
     if sides:
         train, *tests = (_both_sides(root, phase) for phase in _PHASES)
-        return Layout("unpaired", train, _first_filled(tests), images)
+        return Layout("unpaired", train, _first_filled(tests), images, tuple(root / n for n in _present(root, _TRUTH)))
     if not images:
         raise DataError(f"{shown_folder(root)} {_what_is_missing(root)}.")
     return Layout("single", (root,), (), ())

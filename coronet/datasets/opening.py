@@ -99,7 +99,7 @@ def _open(root: Path, layout: Layout, reader: Reader) -> Dataset:
         root=root,
         kind=layout.kind,
         train=Split(layout.kind, _sides(layout.kind, train, reader.settings), reader),
-        test=Split(layout.kind, _sides(layout.kind, test, reader.settings), reader),
+        test=Split(layout.kind, _sides(layout.kind, test, reader.settings), reader, _truth(layout, reader.settings)),
         test_origin="held out of train" if held_out else "test folder",
         _failed=reader.failed,
     )
@@ -138,6 +138,12 @@ def _require(listed: _Files, usable: _Files, layout: Layout, failed: dict[Path, 
             count = f"{len(paths)} usable image{'' if len(paths) == 1 else 's'}"
             advice = f"{len(broken)} cannot be used: {failed[broken[0]]}" if broken else "Add images."
             raise DataError(f"{shown_folder(folder)} holds {count}, but {purpose} at least {least}. {advice}")
+
+
+def _truth(layout: Layout, settings: DataSettings) -> Path | None:
+    """Give the folder with the truth of the test images of the source side, where there is one."""
+    wanted = "truthA" if settings.direction == "AtoB" else "truthB"
+    return next((folder for folder in layout.truth if folder.name == wanted and layout.test), None)
 
 
 def _sides(kind: Kind, paths: Sequence[tuple[Path, ...]], settings: DataSettings) -> tuple[Side, ...]:

@@ -4,6 +4,7 @@ Which images there are is decided in opening.py, how one is read and scaled in r
 """
 
 import functools
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image without augmentation, (1, 3, H, W) in [-1, 1]; it has a target only where the data are paired."""
+    """One image without augmentation, (1, 3, H, W) in [-1, 1]; it has a target only where the truth is known."""
 
     name: str  # of the file, with suffix
     source: Tensor
@@ -47,12 +48,17 @@ class Side:
 class Split:
     """The training or the test images of a data folder; its length is the number of source images."""
 
-    def __init__(self, kind: Kind, sides: Sequence[Side], reader: Reader) -> None:
+    def __init__(self, kind: Kind, sides: Sequence[Side], reader: Reader, truth: Path | None = None) -> None:
+        """Take sides, source first, and for unpaired images the folder where their truth lies under the same names."""
         self.kind = kind
         self.source_paths = sides[0].paths
         self.target_paths = sides[-1].paths if kind != "single" else ()  # of pairs: the same files as the sources
         self._sides = tuple(sides)  # source, then target
         self._reader = reader
+        self._truth = None if truth is None else {path: truth / path.name for path in self.source_paths}
+        self.has_truth = kind == "paired" or (
+            self._truth is not None and all(os.path.isfile(path) for path in self._truth.values())
+        )
 
     def __len__(self) -> int:
         return len(self.source_paths)
@@ -73,15 +79,19 @@ class Split:
         return Batch(_stack(columns[0]), target, self.kind == "paired")
 
     def items(self, places: Sequence[int] | None = None) -> Iterator[Item]:
-        """Give the source images in order of name, with their targets if paired, always prepared alike.
+        """Give the source images in order of name, with their targets where the truth is known, all prepared alike.
 
         `places` chooses some of them before they are read.
-        Modes with a crop scale to crop_size and take the centre. A damaged image is left out.
+        Modes with a crop scale to crop_size and take the centre. What is damaged, or has a damaged target, is left out.
         """
         side = self._sides[0]
         chosen = side if places is None else Side(side.name, tuple(side.paths[place] for place in places))
         for path, tensors in self._whole(chosen):
-            yield Item(path.name, tensors[0], tensors[1] if len(tensors) > 1 else None)
+            if self._truth is None or not self.has_truth:
+                yield Item(path.name, tensors[0], tensors[1] if len(tensors) > 1 else None)
+                continue
+            for _, targets in self._whole(Side(side.name, (self._truth[path],))):
+                yield Item(path.name, tensors[0], targets[0])
 
     def targets(self) -> Iterator[Tensor]:
         """Give the real images of the target side, (1, 3, H, W), in order of name; none for single images."""

@@ -14,7 +14,7 @@ from coronet.datasets import Dataset
 from coronet.export import to_onnx
 from coronet.metrics.paired import evaluate_pairs
 from coronet.networks import Generator
-from coronet.recipes.opening import test_items
+from coronet.recipes.opening import spread_items
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import Opened
 from coronet.recipes.previews import translate
@@ -22,7 +22,6 @@ from coronet.runs import Run
 
 SCORED_IMAGES = 100
 CHECKED_IMAGES = 4
-PAIRED_METRICS = ("psnr_db", "ssim", "l1")
 
 
 def finish_compression(opened: Opened, run: Run, dense: Generator, phased: PhasedRun) -> None:
@@ -40,7 +39,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
     }
     weights = dict(student.state_dict())
     save(Checkpoint(student.config, weights, lineage, ()), run.path / "slim.safetensors")
-    images = [item.source for item in test_items(opened.data, CHECKED_IMAGES)]
+    images = [item.source for item in spread_items(opened.data, CHECKED_IMAGES)]
     exported = to_onnx(student, run.path / "slim.onnx", images=images, lineage={**lineage, "kept": "see safetensors"})
     costs = {"dense": _cost(dense), "slim": _cost(student)}
     key = "macs" if settings.budget == "macs" else "parameters"
@@ -83,19 +82,19 @@ def paired_scores(data: Dataset, generator: Generator, reference: Generator | No
     """Score translations of the test images against the truth (reference None) or another generator's."""
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-        for item in test_items(data, SCORED_IMAGES):
+        for item in spread_items(data, SCORED_IMAGES):
             wanted = item.target if reference is None else translate(reference, item.source)
             assert wanted is not None
             yield wanted, translate(generator, item.source)
 
-    return evaluate_pairs(pairs(), PAIRED_METRICS)
+    return evaluate_pairs(pairs())
 
 
 def _scores(data: Dataset, dense: Generator, student: Generator) -> dict[str, Any]:
     images = min(SCORED_IMAGES, len(data.test))
     scores: dict[str, Any] = {"to_teacher": paired_scores(data, student, dense), "images": images}
     teacher_scores: dict[str, Any] = {"images": images}
-    if data.kind == "paired":
+    if data.test.has_truth:
         scores["to_truth"] = paired_scores(data, student, None)
         teacher_scores["to_truth"] = paired_scores(data, dense, None)
     return {"scores": scores, "teacher_scores": teacher_scores}

@@ -86,7 +86,7 @@ def calibration_images(data: Dataset, count: int, device: torch.device) -> Itera
         yield data.train.batch(step, batch_size=1, seed=0).source.to(device)
 
 
-def test_items(data: Dataset, most: int) -> Iterator[Item]:
+def spread_items(data: Dataset, most: int) -> Iterator[Item]:
     """Give test images, evenly spread over the split where it holds more than `most`."""
     count = len(data.test)
     yield from data.test.items(range(count) if count <= most else [place * count // most for place in range(most)])

@@ -120,7 +120,12 @@ class TrainSettings(OptimisationChoices):
     ngf: int = setting(64, "Generator width", low=4, high=256, group="Network")
     blocks: int = setting(9, "Residual blocks", low=1, high=64, group="Network")
     levels: int | None = setting(
-        None, "Levels", low=5, high=9, help="U-Net: how often it halves the image; empty: to one pixel.", group="Network"
+        None,
+        "Levels",
+        low=5,
+        high=9,
+        help="U-Net: how often it halves the image; empty: to one pixel.",
+        group="Network",
     )
     norm: Literal["instance", "batch"] | None = setting(None, "Norm", help="Empty: as published.", group="Network")
     no_dropout: bool = setting(False, "No dropout", help="U-Net only.", group="Network")

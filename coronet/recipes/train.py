@@ -143,7 +143,7 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun)
         "macs_as_published": counts.macs_as_published,
         "steps": phased.total,
         "seconds": {"total": sum(phased.seconds.values())},
-        "scores": paired_scores(data, generator, None) if data.kind == "paired" else {},
+        "scores": paired_scores(data, generator, None) if data.test.has_truth else {},
         "data": data.summary(),
         "seed": settings.seed,
         "versions": versions(),

@@ -19,9 +19,8 @@ from coronet.files import make_folder
 from coronet.images import fit, list_images, open_image, save_image, to_image, to_tensor
 from coronet.metrics.latency import measure
 from coronet.metrics.paired import evaluate_pairs
-from coronet.recipes.finish import PAIRED_METRICS
 from coronet.recipes.machine import use_threads
-from coronet.recipes.opening import DEFAULT_SIZE, check_sides, data_settings, sized, test_items
+from coronet.recipes.opening import DEFAULT_SIZE, check_sides, data_settings, sized, spread_items
 from coronet.recipes.preview import Preview, preview
 from coronet.recipes.settings import DataChoices, Direction
 
@@ -71,11 +70,11 @@ def translate(model: str, source: Path, out: Path, *, size: int | None = None) -
 
 
 def evaluate(model: str, choices: DataChoices, *, reference: str | None = None) -> dict[str, Any]:
-    """Score translations of the test images: against the truth of paired data, or another model's translations."""
+    """Score translations of the test images: against the truth where it is known, or another model's translations."""
     use_threads(None)
     translator = _translator(model, choices.direction)
     data = open_test(Path(choices.data), data_settings(sized(choices, translator.size)))
-    if data.kind != "paired" and reference is None:
+    if not data.test.has_truth and reference is None:
         raise DataError(
             f"{data.root.name} holds {data.kind} images, so there is no truth to compare with. "
             "Name a model to compare with: --reference MODEL."
@@ -89,7 +88,7 @@ def evaluate(model: str, choices: DataChoices, *, reference: str | None = None) 
             assert wanted is not None
             yield wanted, translator.apply(item.source)
 
-    scores = evaluate_pairs(pairs(), PAIRED_METRICS)
+    scores = evaluate_pairs(pairs())
     return scores | {"images": len(data.test), "against": "truth" if reference is None else reference}
 
 
@@ -157,7 +156,7 @@ def _translator(model: str, direction: Direction = "AtoB") -> _Translator:
 
 def _test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
     data = open_test(Path(choices.data), data_settings(choices))
-    for item in test_items(data, most):
+    for item in spread_items(data, most):
         yield item.source
 
 

@@ -57,7 +57,7 @@ class Amount:
 
 
 def write_scenes(name: str, out: Path, amount: Amount, report: Report | None = None) -> dict[str, int]:
-    """Write a world's training and test scenes as PNG files below a new folder; give its folders, each with its number of images.
+    """Write a world's training and test scenes as PNG files; give the folders made, each with its number of images.
 
     Paired worlds: train/ and test/ with A and B side by side. Unpaired ones: trainA, trainB, testA, testB, which never
     show both sides of one scene, and beside them the truth of every test image: truthA (what testA looks like on the
