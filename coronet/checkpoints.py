@@ -16,18 +16,10 @@ import torch
 from torch import Tensor
 
 from coronet.containers import plain
+from coronet.demos import Direction
 from coronet.errors import CheckpointError
 from coronet.files import write_atomic
-from coronet.model_folders import (
-    Direction,
-    Family,
-    companions,
-    crop_size,
-    demo_names,
-    load_folder,
-    options_beside,
-    resolve_model,
-)
+from coronet.model_folders import Family, companions, crop_size, load_folder, options_beside, resolve_model
 from coronet.networks import DiscriminatorConfig, Generator, GeneratorConfig, build, config_from_json
 from coronet.recognise import (
     discriminator_shapes,
@@ -35,16 +27,13 @@ from coronet.recognise import (
     recognise_discriminator,
     recognise_generator,
 )
-from coronet.tensor_files import TensorFile, cache_folder, read_tensor_file, sha256_of
+from coronet.tensor_files import TensorFile, read_tensor_file, sha256_of
 
 __all__ = [
     "Checkpoint",
-    "Direction",
     "Family",
     "build_generator",
-    "cache_folder",
     "companions",
-    "demo_names",
     "load",
     "load_discriminator",
     "load_folder",
@@ -135,11 +124,16 @@ def load_discriminator(path: Path | str) -> tuple[DiscriminatorConfig, dict[str,
 
 
 def save_discriminator(
-    config: DiscriminatorConfig, weights: Mapping[str, Tensor], path: Path, *, lineage: Mapping[str, Any] | None = None
+    config: DiscriminatorConfig,
+    weights: Mapping[str, Tensor],
+    path: Path,
+    *,
+    lineage: Mapping[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
-    """Write a discriminator atomically as safetensors; errors as `save`."""
+    """Write a discriminator atomically as safetensors; `half` and errors as for `save`."""
     description = {"kind": "discriminator", "config": asdict(config), "lineage": dict(lineage or {})}
-    _write(path, description, _fitting(weights, discriminator_shapes(config), plain(path.name)), half=False)
+    _write(path, description, _fitting(weights, discriminator_shapes(config), plain(path.name)), half=half)
 
 
 def _write(path: Path, description: Mapping[str, Any], weights: Mapping[str, Tensor], *, half: bool) -> None:

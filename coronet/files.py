@@ -95,3 +95,12 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def cache_folder() -> Path:
+    """Give the folder for what can be made again, converted models and drawn scenes.
+
+    It is $XDG_CACHE_HOME/coronet or ~/.cache/coronet.
+    """
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "coronet"

@@ -10,14 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 from coronet.containers import plain
+from coronet.demos import Direction, demo_names, find_demo
 from coronet.errors import CheckpointError
 
-Direction = Literal["AtoB", "BtoA"]
-
-DEMO_FOLDER = Path(__file__).resolve().parents[1] / "checkpoints" / "demo"
 MAX_ENTRIES = 10_000
 MAX_OPTION_BYTES = 2**18
 MAX_OPTIONS = 1000
@@ -94,20 +91,13 @@ def crop_size(options: dict[str, str]) -> int | None:
     return int(text) if re.fullmatch(r"\d{1,4}", text) else None
 
 
-def demo_names() -> tuple[str, ...]:
-    """List the demo models that ship with the project, as demo/NAME."""
-    return tuple(f"demo/{file.stem}" for file in sorted(DEMO_FOLDER.glob("*.safetensors")))
-
-
 def resolve_model(text: str) -> Path:
     """Turn what a user wrote into a path: demo/NAME is a demo model, anything else a file or folder.
 
     CheckpointError lists the demo models and the nearest name where nothing is there.
     """
-    if match := re.fullmatch(r"demo/([\w.-]+?)(\.safetensors)?", text):
-        demo = DEMO_FOLDER / f"{match[1]}.safetensors"
-        if demo.is_file():
-            return demo
+    if demo := find_demo(text):
+        return demo.path
     path = Path(text).expanduser() if text.startswith("~/") else Path(text)
     if text and os.path.lexists(path):
         return path

@@ -24,6 +24,7 @@ from torch import Tensor
 from coronet import unpickle
 from coronet.containers import MAX_HEADER_BYTES, Refusal, plain, sniff
 from coronet.errors import CheckpointError
+from coronet.files import cache_folder
 from coronet.unpickle import IMPORT_KEY, MAX_NAME, MAX_TENSORS, Role, checksum
 
 MAX_FILE_BYTES = 2 * 2**30
@@ -75,12 +76,6 @@ def sha256_of(path: Path) -> str:
         raise CheckpointError(
             f"{plain(path.name)} cannot be read: {error.strerror or error}. Check the disk."
         ) from error
-
-
-def cache_folder() -> Path:
-    """Give the folder that keeps converted files: $XDG_CACHE_HOME/coronet or ~/.cache/coronet."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "coronet"
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from coronet.checkpoints import cache_folder, sha256_of
+from coronet.checkpoints import sha256_of
+from coronet.files import cache_folder
 
 _PROGRAM = """
 import json, sys

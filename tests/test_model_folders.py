@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 
-from coronet import model_folders
+from coronet import demos
 from coronet.checkpoints import Checkpoint, companions, load, load_folder, resolve_model, save
 from coronet.errors import CheckpointError
 from tests.nets import random_net
@@ -116,15 +116,19 @@ def test_run_folder_gives_the_slim_generator(tmp_path: Path) -> None:
 
 
 def test_demo_names_and_near_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_folders, "DEMO_FOLDER", tmp_path)
-    for name in ("shoes", "horses"):
+    monkeypatch.setattr(demos, "DEMO_FOLDER", tmp_path)
+    for name in ("shoes/generator", "horses/backward"):
+        (tmp_path / name).parent.mkdir()
         (tmp_path / f"{name}.safetensors").touch()
-    assert resolve_model("demo/shoes") == tmp_path / "shoes.safetensors"
+    assert resolve_model("demo/shoes") == tmp_path / "shoes" / "generator.safetensors"
+    assert resolve_model("demo/zebra2horse") == tmp_path / "horses" / "backward.safetensors"
     assert resolve_model(str(tmp_path)) == tmp_path
-    with pytest.raises(CheckpointError, match=r"Did you mean 'demo/shoes'\? Demo models: demo/horses, demo/shoes\.$"):
+    with pytest.raises(
+        CheckpointError, match=r"Did you mean 'demo/shoes'\? Demo models: demo/zebra2horse, demo/shoes\.$"
+    ):
         resolve_model("demo/shoos")
-    with pytest.raises(CheckpointError, match=r"Did you mean 'shoes.safetensors'"):
-        resolve_model(str(tmp_path / "shoe.safetensors"))
+    with pytest.raises(CheckpointError, match=r"Did you mean 'generator.safetensors'"):
+        resolve_model(str(tmp_path / "shoes" / "generatr.safetensors"))
     for text in ("", "demo/../shoes", "demo/", "a\0b", "x" * 10_000, "\n"):
         with pytest.raises(CheckpointError) as caught:
             resolve_model(text)

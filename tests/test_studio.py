@@ -21,6 +21,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from coronet.checkpoints import Checkpoint, save
+from coronet.demos import DEMOS
 from coronet.errors import CheckpointError, DataError, RunError, SettingsError
 from coronet.jobs import Job, JobTable
 from coronet.launcher import Process
@@ -35,6 +36,9 @@ from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
 from coronet.studio.guard import read_people
 from coronet.studio.launch import main
+from coronet.studio.outcomes import figure as trade_off
+from coronet.studio.outcomes import find_outcomes
+from coronet.studio.outcomes import table as outcome_table
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
@@ -125,9 +129,69 @@ def test_a_full_shelf_takes_no_more_models(desk: Desk, monkeypatch: pytest.Monke
 
 
 def test_of_a_pair_the_picture_is_the_left_half(desk: Desk) -> None:
-    sketches = [f"sketches/{name}.png" for name in ("boot", "pump", "sneaker")]
-    assert list(desk.pictures()) == [*(f"pairs/test/{number}.png" for number in range(3)), *sketches]
+    assert desk.pictures()[:4] == [*(f"pairs/test/{number}.png" for number in range(3)), "Horse 1"]
     assert desk.picture("pairs/test/1.png").size == (32, 32)
+
+
+@pytest.mark.parametrize("name", ["Horse 1", "Zebra 2", "Drawing of a shoe 3", "Summer 4", "Winter 1"])
+def test_drawn_pictures_are_listed_and_drawn(desk: Desk, name: str) -> None:
+    assert name in desk.pictures()
+    assert desk.picture(name).size == (128, 128)
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_a_demo_model_meets_pictures_and_data_of_its_own_world(desk: Desk, name: str) -> None:
+    words = {"horse2zebra": "Horse 1", "zebra2horse": "Zebra 1", "shoes": "Drawing of a shoe 1"}
+    words |= {"summer2winter": "Summer 1", "winter2summer": "Winter 1"}
+    demo = f"demo/{name}"
+    assert desk.sample_for(demo, None) == words[name]
+    assert desk.sample_for(demo, words[name]) is None
+    assert desk.sample_for(demo, "pairs/test/1.png") is None, "a picture of the visitor's own stays"
+    assert desk.data_for(demo, "scenes/none") == "scenes/none"
+    assert desk.data_for(demo, None) == DEMOS[name].data
+    assert desk.data_for(demo, "pairs") == "pairs"
+    assert desk.data_for("tiny.safetensors", DEMOS[name].data) == str(desk.data[0] / "pairs")
+    id = desk.start(demo, DEMOS[name].data, {"ratio": 4.0})
+    settings = desk.run(id)[1].settings
+    assert (settings["model"], settings["data"]) == (demo, DEMOS[name].data)
+    assert settings["direction"] == DEMOS[name].direction
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_every_demo_model_has_its_ready_made_nets(desk: Desk, name: str) -> None:
+    outcomes = desk.outcomes(f"demo/{name}")
+    assert [round(outcome.ratio) for outcome in outcomes] == [2, 4, 8, 16]
+    assert desk.translate(outcomes[0], desk.picture("Horse 1")).size == (128, 128)
+    macs = [outcome.report["slim"]["macs"] for outcome in outcomes]
+    assert macs == sorted(macs, reverse=True)
+    assert all(str(round(outcome.ratio)) in outcome.label for outcome in outcomes)
+
+
+def test_a_finished_run_stands_beside_the_ready_made_nets(desk: Desk) -> None:
+    id = desk.start("tiny.safetensors", "pairs", {"ratio": 3.0, "image_size": 32})
+    run = desk.run(id)[1]
+    assert desk.outcomes("tiny.safetensors") == []
+    save_tiny_model(run.path / "slim.safetensors")
+    cost = {"macs": 10, "parameters": 5}
+    scores = {"to_teacher": {"psnr_db": 20.0, "ssim": 0.8}, "images": 3}
+    run.write_report({"ratio": 3.0, "dense": cost, "slim": cost, "scores": scores})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JobTable, "list", lambda table: [SimpleNamespace(id=id, state="done")])
+        outcomes = desk.outcomes("tiny.safetensors")
+    assert [(outcome.kind, outcome.ratio) for outcome in outcomes] == [("own", 3.0)]
+    assert "20.0 dB" in outcome_table(outcomes)
+    assert "Against the dense net" in outcome_table(outcomes)
+    assert trade_off(outcomes).data[0].y == (20.0,)
+
+
+def test_a_damaged_report_is_no_outcome(desk: Desk, tmp_path: Path) -> None:
+    for number, report in enumerate(('{"ratio": "much"}', "{", "[]", '{"ratio": 2, "dense": 1}')):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "settings.json").write_text('{"verb": "compress", "settings": {"model": "m"}}')
+        (folder / "report.json").write_text(report)
+        (folder / "slim.safetensors").touch()
+        assert find_outcomes("m", tmp_path, [folder], []) == []
 
 
 def test_pictures_of_unpaired_data_come_from_both_sides(tmp_path: Path, desk: Desk) -> None:
@@ -135,18 +199,18 @@ def test_pictures_of_unpaired_data_come_from_both_sides(tmp_path: Path, desk: De
         fill_with_pictures(tmp_path / "allowed" / "zoo" / side, (40, 20))
     assert {Path(name).parent.as_posix() for name in desk.pictures()} == {
         "pairs/test",
-        "sketches",
         "zoo/testA",
         "zoo/testB",
+        ".",  # the drawn ones
     }
     assert desk.picture("zoo/testA/0.png").size == (40, 20)
-    assert [Path(folder).name for folder in desk.data_sets()] == ["pairs", "zoo"]
+    assert [Path(folder).name for folder in desk.data_sets()] == ["pairs", "zoo", "horses", "shoes", "seasons"]
 
 
 @pytest.mark.parametrize("written", ["pairs", " pairs ", "{allowed}/pairs", "{allowed}", "pairs/../pairs"])
 def test_allowed_data_folders(desk: Desk, written: str) -> None:
     folder = desk.data_folder(written.format(allowed=desk.data[0]))
-    assert folder in (desk.data[0], desk.data[0] / "pairs")
+    assert folder in (str(desk.data[0]), str(desk.data[0] / "pairs"))
 
 
 @pytest.mark.parametrize("written", [None, "", "  ", "/etc", "..", "pairs/../..", "~", "x\0y", "a" * 5000, "missing"])
@@ -321,7 +385,7 @@ def job(**values: Any) -> Job:
     ("state", "events", "words"),
     [
         ("queued", [], "Waiting · 3 before it"),
-        ("running", [], "Running · the process is starting"),
+        ("running", [], "Running · the process is starting; it reads or draws the data and measures the model"),
         ("running", [step(1), step(5)], "Running · search, step 5 of 10 · ratio 1.5× · about 10 s left"),
         ("running", [step(4), step(5, seconds=1.0)], "Running · search, step 5 of 10 · ratio 1.5×"),
         ("running", [step(9), step(10)], "Running · search, step 10 of 10 · ratio 1.5× · " + text.FINISHING),

@@ -39,7 +39,7 @@ def _portable(settings: dict[str, Any]) -> dict[str, Any]:
     """Make paths absolute, so that a run can be resumed from anywhere."""
     for name in ("data", "model"):
         value = settings.get(name)
-        if value and not value.startswith("demo/"):
+        if value and not value.startswith(("demo/", "scenes/")):
             settings[name] = str(Path(value).absolute())
     return settings
 

@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from coronet.checkpoints import Family, build_generator, companions, load, load_discriminator
 from coronet.datasets import Batch, Dataset, DataSettings, Item, open_dataset
+from coronet.demos import find_demo
 from coronet.errors import CheckpointError, DataError, SettingsError
 from coronet.networks import DiscriminatorConfig, GeneratorConfig, PatchDiscriminator, build, initialise
 from coronet.objectives import LossWeights, Objective, PairedObjective, Teacher, UnpairedObjective
 from coronet.randomness import seeded
 from coronet.recipes.settings import CompressSettings, DataChoices, OptimisationChoices
+from coronet.scenes.cached import drawn_folder, is_scenes
 
 DEFAULT_SIZE = 256  # where neither the user nor a model says one
 Choices = TypeVar("Choices", bound=DataChoices)
@@ -31,17 +33,33 @@ class Game:
 
 def open_data(choices: DataChoices) -> Dataset:
     """Open the data folder the settings name."""
+    return open_dataset(data_folder(choices), data_settings(choices))
+
+
+def data_folder(choices: DataChoices) -> Path:
+    """Give the folder the settings name; scenes/WORLD is drawn where that has not been done yet."""
     if not choices.data:
-        raise DataError("No data folder was given. Name one with paired, unpaired or single images.")
-    return open_dataset(Path(choices.data), data_settings(choices))
+        raise DataError("No data folder was given. Name one with paired, unpaired or single images, or scenes/shoes.")
+    return drawn_folder(choices.data, choices.image_size) if is_scenes(choices.data) else Path(choices.data)
+
+
+def check_direction(choices: DataChoices, model: str) -> None:
+    """Raise SettingsError where a demo model gets its own scenes the wrong way round."""
+    demo = find_demo(model)
+    if demo is not None and demo.data == choices.data and demo.direction != choices.direction:
+        raise SettingsError(
+            f"'direction' is {choices.direction}, but {model} translates {demo.data} {demo.direction}. "
+            f"Add --direction {demo.direction}."
+        )
 
 
 def data_settings(choices: DataChoices) -> DataSettings:
-    """Give the reading settings; without a load size images are loaded 286/256 times the crop, as published."""
+    """Give the reading settings; without a load size photos are loaded 286/256 times the crop, as published."""
     size = choices.image_size or DEFAULT_SIZE
     if "crop" in choices.preprocess and size % 4:
         raise SettingsError(f"'image_size' is {size}, but must be a multiple of 4. Choose {size // 4 * 4}.")
-    load_size = choices.load_size or round(size * 286 / 256)
+    play = 1.0 if is_scenes(choices.data) else 286 / 256  # scenes vary in place and size as they are drawn
+    load_size = choices.load_size or round(size * play)
     return DataSettings(
         direction=choices.direction,
         preprocess=choices.preprocess,

@@ -13,7 +13,7 @@ from coronet.methods import Job, Lengths
 from coronet.networks import Generator
 from coronet.randomness import seeded
 from coronet.recipes.machine import best_device, check_mixed_precision, keep_memory, use_threads
-from coronet.recipes.opening import calibration_images, check_fit, compression_game, open_data, sized
+from coronet.recipes.opening import calibration_images, check_direction, check_fit, compression_game, open_data, sized
 from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
 from coronet.slimming import choose
@@ -41,6 +41,7 @@ def open_compression(settings: CompressSettings) -> Opened:
     model = resolve_model(settings.model)
     checkpoint = load(model, direction=settings.direction)
     settings = sized(settings, checkpoint.config.image_size)
+    check_direction(settings, settings.model)
     data = open_data(settings)
     check_fit(settings, data, model, checkpoint.config)
     plan = SearchPlan(

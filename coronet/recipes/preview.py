@@ -12,10 +12,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from coronet.channels import kept_widths
-from coronet.checkpoints import build_generator, cache_folder, load, resolve_model, sha256_of
+from coronet.checkpoints import build_generator, load, resolve_model, sha256_of
 from coronet.cost import Budget, Cost, CostModel, cost
 from coronet.errors import CoronetError
-from coronet.files import make_folder, write_atomic
+from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.images import fit, to_image, to_tensor
 from coronet.importance import Importance, per_cost, taylor
 from coronet.networks import Generator
@@ -125,6 +125,16 @@ def preview(
     return _open(path, stamp.st_mtime_ns, stamp.st_size).preview(image, ratio, budget=budget, multiple_of=multiple_of)
 
 
+def translate_picture(model: Path, image: Image.Image) -> Image.Image:
+    """Translate a picture by a generator file, at the size a preview has."""
+    stamp = model.stat()
+    generator = _open_slim(model, stamp.st_mtime_ns, stamp.st_size)
+    config = generator.config
+    side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
+    with torch.inference_mode():
+        return to_image(generator(to_tensor(fit(image, config.size_multiple, side)).unsqueeze(0)))
+
+
 @torch.no_grad()
 def recalibrate(generator: Generator, images: Tensor) -> None:
     """Measure the running statistics of batch norms anew on images, in place; without batch norm nothing happens."""
@@ -144,6 +154,11 @@ def recalibrate(generator: Generator, images: Tensor) -> None:
 @lru_cache(maxsize=4)
 def _open(path: Path, modified: int, size: int) -> PreviewModel:
     return PreviewModel(path)
+
+
+@lru_cache(maxsize=16)
+def _open_slim(path: Path, modified: int, size: int) -> Generator:
+    return build_generator(load(path))
 
 
 def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> Importance:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from coronet.demos import Direction
 from coronet.settings import setting
 
-Direction = Literal["AtoB", "BtoA"]
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"]
 GanMode = Literal["lsgan", "vanilla", "hinge"]
 MAX_STEPS = 1_000_000

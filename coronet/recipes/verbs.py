@@ -13,6 +13,7 @@ from torch import Tensor
 from coronet.checkpoints import Checkpoint, build_generator, load, resolve_model
 from coronet.cost import cost
 from coronet.datasets import open_test
+from coronet.demos import Direction
 from coronet.errors import DataError, SettingsError
 from coronet.export import Precision, open_onnx, to_onnx
 from coronet.files import make_folder
@@ -20,9 +21,17 @@ from coronet.images import fit, list_images, open_image, save_image, to_image, t
 from coronet.metrics.latency import measure
 from coronet.metrics.paired import evaluate_pairs
 from coronet.recipes.machine import use_threads
-from coronet.recipes.opening import DEFAULT_SIZE, check_sides, data_settings, sized, spread_items
+from coronet.recipes.opening import (
+    DEFAULT_SIZE,
+    check_direction,
+    check_sides,
+    data_folder,
+    data_settings,
+    sized,
+    spread_items,
+)
 from coronet.recipes.preview import Preview, preview
-from coronet.recipes.settings import DataChoices, Direction
+from coronet.recipes.settings import DataChoices
 
 __all__ = ["Preview", "benchmark", "evaluate", "export", "inspect", "preview", "translate"]
 
@@ -73,7 +82,9 @@ def evaluate(model: str, choices: DataChoices, *, reference: str | None = None) 
     """Score translations of the test images: against the truth where it is known, or another model's translations."""
     use_threads(None)
     translator = _translator(model, choices.direction)
-    data = open_test(Path(choices.data), data_settings(sized(choices, translator.size)))
+    choices = sized(choices, translator.size)
+    check_direction(choices, model)
+    data = open_test(data_folder(choices), data_settings(choices))
     if not data.test.has_truth and reference is None:
         raise DataError(
             f"{data.root.name} holds {data.kind} images, so there is no truth to compare with. "
@@ -155,7 +166,7 @@ def _translator(model: str, direction: Direction = "AtoB") -> _Translator:
 
 
 def _test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
-    data = open_test(Path(choices.data), data_settings(choices))
+    data = open_test(data_folder(choices), data_settings(choices))
     for item in spread_items(data, most):
         yield item.source
 

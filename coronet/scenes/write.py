@@ -28,6 +28,13 @@ def draw_scene(name: str, phase: str, number: int, *, size: int, seed: int = 0) 
     return find_world(name).draw(random, size)
 
 
+def draw_test_picture(name: str, side: str, number: int, *, size: int) -> Pixels:
+    """Draw a test picture of one side, A or B: the same that `write_scenes` writes with seed 0."""
+    phase = "test" if find_world(name).paired else f"test{side}"
+    scene = draw_scene(name, phase, number, size=size)
+    return scene.a if side == "A" else scene.b
+
+
 def find_world(name: str) -> World:
     """Give the world of this name. Raises SettingsError where there is none."""
     if name not in WORLDS:

@@ -8,20 +8,22 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from coronet.demos import DEMOS, demo_names, find_demo, ready_made_runs
 from coronet.errors import CheckpointError, DataError, RunError
 from coronet.files import make_folder
 from coronet.jobs import Job, JobTable
-from coronet.model_folders import DEMO_FOLDER, demo_names
+from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import from_json, to_json
 from coronet.studio import text
+from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.pictures import data_sets, find_pictures
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ _THREADS = 2  # of a preview: more would slow a run on the same machine down by 
 _MOST_IMPORTED = 100
 _LEAST_FREE_BYTES = 1_000_000_000
 _MOST_RUNS_LISTED = 50
-SKETCHES = Path(__file__).resolve().parents[2] / "assets" / "sketches"
+_SAMPLES = 4  # drawn pictures of each side of a world
+_SAMPLE_SIZE = 128  # pixels
 _LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
 
 
@@ -59,7 +62,7 @@ class Desk:
             f"{path.parent.name}/{name}" if names.count(name) > 1 else name: path
             for name, path in zip(names, self.models_given, strict=True)
         }
-        demos = {name: DEMO_FOLDER / f"{name.removeprefix('demo/')}.safetensors" for name in demo_names()}
+        demos = {name: resolve_model(name) for name in demo_names()}
         imported = {f"uploaded/{path.stem}": path for path in sorted(self.imported.glob("*.safetensors"))}
         return {**given, **demos, **imported}
 
@@ -101,13 +104,15 @@ class Desk:
 
     # Pictures and data
 
-    def pictures(self) -> dict[str, Path]:
-        """Give some test pictures of the data folders, by name, and the sample sketches that come with the project."""
-        return find_pictures((*self.data, SKETCHES))
+    def pictures(self) -> list[str]:
+        """Name some test pictures of the data folders and some of the drawn worlds."""
+        return [*find_pictures(self.data), *_samples()]
 
     def picture(self, name: str) -> Image.Image:
-        """Read one of `pictures`; of a pair A|B the left half, A."""
-        path = self.pictures().get(name)
+        """Read one of `pictures`, or draw it; of a pair A|B the left half, A."""
+        if name in _samples():
+            return _draw_sample(*_samples()[name])
+        path = find_pictures(self.data).get(name)
         if path is None:
             raise DataError(text.UNKNOWN_PICTURE.format(name=name[:80]))
         image = self.uploaded_picture(path)
@@ -121,12 +126,32 @@ class Desk:
 
         return images.open_image(path)
 
-    def data_sets(self) -> tuple[str, ...]:
-        """Give the folders below the allowed ones that look like data sets."""
-        return tuple(str(path) for path in data_sets(self.data))
+    def sample_for(self, model: str | None, picture: str | None) -> str | None:
+        """Name a picture that a demo model was made for, where another world's is shown; None where all is well."""
+        demo = find_demo(model or "")
+        if demo is None or (picture and picture not in _samples()):
+            return None
+        wanted = [name for name, (world, side, _) in _samples().items() if (world, side) == (demo.world, demo.side)]
+        return None if picture in wanted else wanted[0]
 
-    def data_folder(self, written: str | None) -> Path:
-        """Give the folder a visitor wrote, whole or from an allowed folder on; DataError when it is not allowed."""
+    def data_sets(self) -> tuple[str, ...]:
+        """Give the folders below the allowed ones that look like data sets, and the drawn worlds."""
+        return (*(str(path) for path in data_sets(self.data)), *_scenes())
+
+    def data_for(self, model: str | None, data: str | None) -> str | None:
+        """Choose data for a model: for a demo model its own world, unless a folder was chosen."""
+        demo, known = find_demo(model or ""), self.data_sets()
+        if data and data not in _scenes():
+            return data
+        return demo.data if demo else next((name for name in known if name not in _scenes()), known[0])
+
+    def data_folder(self, written: str | None) -> str:
+        """Give what a visitor wrote: a drawn world, or a folder, whole or from an allowed one on.
+
+        DataError when it is not allowed.
+        """
+        if written in _scenes():
+            return written
         if not self.data:
             raise DataError(text.NO_DATA)
         if not written or not written.strip():
@@ -140,7 +165,7 @@ class Desk:
             raise DataError(text.FOREIGN_DATA.format(path=written[:80], folders=allowed))
         for path in inside:
             if path.is_dir():
-                return path
+                return str(path)
         raise DataError(text.NOT_A_FOLDER.format(path=written[:80], folders=allowed))
 
     # Previews
@@ -154,12 +179,29 @@ class Desk:
         shrunk.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
         return preview(self.model(model), ratio, shrunk)
 
+    def outcomes(self, model: str | None) -> list[Outcome]:
+        """Give the trained slim nets of a model: those that ship with the project and those of this studio's runs."""
+        if not model:
+            return []
+        own = [self.runs / job.id for job in self.table.list() if job.state == "done"]
+        return find_outcomes(model, self.model(model), ready_made_runs(), own)
+
+    def translate(self, outcome: Outcome, picture: Image.Image) -> Image.Image:
+        """Let a trained slim net translate a picture."""
+        _prepare_torch()
+        from coronet.recipes.preview import translate_picture
+
+        return translate_picture(outcome.folder / SLIM, picture)
+
     # Runs
 
     def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
         """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
-        paths = {"model": str(self.model(model)), "data": str(self.data_folder(data))}
-        settings = from_json(CompressSettings, {**choices, **paths})
+        demo = find_demo(model or "")
+        fixed = {"model": str(model if demo else self.model(model)), "data": self.data_folder(data)}
+        if demo and fixed["data"] == demo.data:
+            fixed["direction"] = demo.direction
+        settings = from_json(CompressSettings, {**choices, **fixed})
         # The name sorts by day, and no one can guess another visitor's.
         folder = self.runs / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(6)}"
         run = Run.create(folder, "compress", to_json(settings))
@@ -197,6 +239,28 @@ def _prepare_torch() -> None:
     import torch
 
     torch.set_num_threads(_THREADS)
+
+
+@cache
+def _samples() -> dict[str, tuple[str, str, int]]:
+    """Name the drawn pictures: world, side and number of each, those of the first demo model first."""
+    sides = dict.fromkeys((demo.world, demo.side) for demo in DEMOS.values())
+    return {
+        text.SAMPLES[world, side].format(number=number + 1): (world, side, number)
+        for world, side in sides
+        for number in range(_SAMPLES)
+    }
+
+
+def _scenes() -> tuple[str, ...]:
+    return tuple(dict.fromkeys(demo.data for demo in DEMOS.values()))
+
+
+@lru_cache(maxsize=64)
+def _draw_sample(world: str, side: str, number: int) -> Image.Image:
+    from coronet.scenes.write import draw_test_picture
+
+    return Image.fromarray(draw_test_picture(world, side, number, size=_SAMPLE_SIZE))
 
 
 def _free_name(folder: Path, wanted: str) -> Path:

@@ -44,14 +44,15 @@ class Opening:
 
     def restore(self, saved_run: str | None, request: gr.Request) -> tuple[Any, ...]:
         """List models, pictures, data and runs; choose the run that the address or this browser names."""
-        models, pictures = list(self._desk.models()), list(self._desk.pictures())
+        models, pictures = list(self._desk.models()), self._desk.pictures()
+        model = models[0] if models else None
         data = self._desk.data_sets()
         run = self._known(request.query_params.get("run")) or self._known(saved_run)
         return (
-            gr.Dropdown(models, value=models[0] if models else None),
+            gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
-            gr.Dropdown(pictures, value=pictures[0] if pictures else None),
-            gr.Dropdown(list(data), value=data[0] if data else None),
+            gr.Dropdown(pictures, value=self._desk.sample_for(model, None) or pictures[0]),
+            gr.Dropdown(list(data), value=self._desk.data_for(model, None)),
             gr.Dropdown(self._desk.run_names(), value=run),
         )
 

@@ -13,10 +13,13 @@ from PIL import Image
 from coronet.studio import charts, text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.outcomes import figure as trade_off
+from coronet.studio.outcomes import table as outcome_table
 
 LARGEST_RATIO = 40
 FIRST_RATIO = 4.0
 _MOST_VISITORS = 1000
+_MOST_TRAINED = 8  # pictures of trained nets
 _TICKS = (1, 2, 4, 8, 16, 40)
 
 # The range counts doublings, so that each ratio has room; 5.35 rather than log2(40) = 5.32 keeps the steps even.
@@ -86,7 +89,21 @@ class Handlers:
 
     def show_picture(self, name: str | None) -> Any:
         """Read one of the listed pictures."""
-        return self._desk.picture(name) if name in self._desk.pictures() else gr.skip()
+        return self._desk.picture(name or "") if name in self._desk.pictures() else gr.skip()
+
+    def sample(self, model: str | None, name: str | None) -> tuple[Any, Any]:
+        """Where a demo model meets a picture of another world, show one that it was made for."""
+        wanted = self._desk.sample_for(model, name)
+        return (gr.skip(), gr.skip()) if wanted is None else (wanted, self._desk.picture(wanted))
+
+    def trained(self, model: str | None, image: Image.Image | None) -> tuple[Any, Any, str]:
+        """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table."""
+        outcomes = self._desk.outcomes(model)
+        if not outcomes or image is None:
+            return gr.Gallery([], visible=False), gr.Plot(visible=False), charts.sentence(text.NO_OUTCOME)
+        pictures = [(self._desk.translate(outcome, image), outcome.label) for outcome in outcomes[:_MOST_TRAINED]]
+        shown = gr.Gallery(pictures, visible=True)
+        return shown, gr.Plot(trade_off(outcomes), visible=True), outcome_table(outcomes)
 
     def upload_picture(self, path: str) -> tuple[Image.Image, Any]:
         """Read an uploaded picture."""
@@ -134,6 +151,9 @@ class Squeeze:
     dense: gr.Image
     slim: gr.Image
     numbers: gr.HTML
+    trained: gr.Gallery
+    trade_off: gr.Plot
+    outcomes: gr.HTML
 
 
 def build_squeeze(desk: Desk) -> Squeeze:
@@ -160,9 +180,15 @@ def build_squeeze(desk: Desk) -> Squeeze:
     numbers = gr.HTML(
         charts.sentence(text.WAITING), label=text.NUMBERS, elem_id="numbers", elem_classes="numbers-panel"
     )
-    parts = Squeeze(
-        model, notice, facts, model_file, picture, picture_file, slider, ratio, source, dense, slim, numbers
+    gr.Markdown(f"### {text.TRAINED}")
+    trained = gr.Gallery(
+        label=text.TRAINED_PICTURES, columns=4, height="auto", object_fit="contain", visible=False, elem_id="trained"
     )
+    with gr.Row():
+        trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, min_width=320, elem_id="trade-off")
+        outcomes = gr.HTML(label=text.TRADE_OFF, elem_id="outcomes", elem_classes="numbers-panel")
+    shown = (source, dense, slim, numbers, trained, trade_off, outcomes)
+    parts = Squeeze(model, notice, facts, model_file, picture, picture_file, slider, ratio, *shown)
     handlers = Handlers(desk)
     _connect_choices(handlers, parts)
     _connect_preview(handlers, parts)
@@ -223,6 +249,19 @@ def _connect_choices(handlers: Handlers, parts: Squeeze) -> None:
         **hidden,
     )
     parts.model.change(edge(handlers.describe), parts.model, parts.facts, concurrency_id="torch", api_name="describe")
+    parts.model.input(
+        edge(handlers.sample), [parts.model, parts.picture], [parts.picture, parts.source], api_name="sample", **hidden
+    )
+    gr.on(
+        [parts.model.change, parts.source.change],
+        edge(handlers.trained),
+        [parts.model, parts.source],
+        [parts.trained, parts.trade_off, parts.outcomes],
+        trigger_mode="always_last",
+        show_progress="hidden",
+        concurrency_id="torch",
+        api_name="trained",
+    )
 
 
 def _connect_preview(handlers: Handlers, parts: Squeeze) -> None:

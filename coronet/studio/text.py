@@ -21,6 +21,13 @@ ADD_MODEL = "Add a model"
 MODEL_FILE = "Generator (.pth or .safetensors, at most 300 MB)"
 IMPORTED = "{name} was added."
 PICTURE = "Picture"
+SAMPLES = {
+    ("horses", "A"): "Horse {number}",
+    ("horses", "B"): "Zebra {number}",
+    ("shoes", "A"): "Drawing of a shoe {number}",
+    ("seasons", "A"): "Summer {number}",
+    ("seasons", "B"): "Winter {number}",
+}
 UPLOAD_PICTURE = "Upload a picture"
 UPLOADED = "uploaded: {name}"
 NO_PICTURE = "No picture yet: choose one or upload one to see the nets translate it."
@@ -47,10 +54,26 @@ NUMBERS_HEAD = ("", "Dense", "Slim", "Ratio")
 MACS_NOTE = "Papers count a transposed convolution at its output size, which is more than is computed."
 TIME_NOTE = "Times are of one translation on the server, which may be busy."
 
+TRAINED = "Already trained: the same picture through the trained slim nets"
+TRAINED_PICTURES = "Trained slim nets"
+TRADE_OFF = "Quality against MACs"
+OUTCOME = {"ready": "ready-made {ratio:.1f}×", "own": "your run {ratio:.1f}×"}
+KINDS = {"ready": "ready-made", "own": "runs of this studio"}
+OUTCOME_HEAD = ("", "MACs", "Parameters", "PSNR", "SSIM")
+TEST_IMAGES = "test images"
+MACS_AXIS = "MACs (log)"
+NO_OUTCOME = "No slim net of this model has been trained yet. Start a run below: it appears here when it is done."
+
 TRAIN = "2 · Train the slim net"
-DATA = "Data folder on the server"
-DATA_INFO = "With train and test pictures, paired (A|B) or unpaired (trainA, trainB). Allowed: {folders}"
-NO_DATA = "No data folder is allowed yet. Start the studio with --data FOLDER to train on the pictures in it."
+DATA = "Data on the server"
+DATA_INFO = (
+    "scenes/… are drawn when a run first needs them. Folders hold train and test pictures, paired (A|B) or unpaired "
+    "(trainA, trainB). Allowed: {folders}"
+)
+NO_DATA = (
+    "scenes/… are drawn when a run first needs them, which takes half a minute. To train on pictures of your own, "
+    "start the studio with --data FOLDER."
+)
 PRESET = "Preset"
 AUTOMATIC = "automatic"
 ADVANCED = "Advanced settings"
@@ -65,6 +88,7 @@ PAUSE = "Pause"
 RESUME = "Resume"
 CANCEL = "Cancel"
 PROGRESS = "Progress of the run"
+STATE = "State of the run"
 PLOT = "Ratio and losses"
 PREVIEW = "Latest preview"
 PREVIEW_ALT = "Input, dense and slim translation side by side after {step} steps, and of a pair the truth"
@@ -96,7 +120,7 @@ STATES = {
 AHEAD = "{count} before it"
 STEP = "{phase}, step {done} of {total}"
 PHASES = {"warmup": "warm-up", "search": "search", "finetune": "fine-tuning", "train": "training"}
-LOADING = "the process is starting"
+LOADING = "the process is starting; it reads or draws the data and measures the model"
 REMAINING = "about {time} left"
 FINISHING = "the last step is done; the net is evaluated and exported"
 RATIO_NOW = "ratio {ratio:.1f}×"

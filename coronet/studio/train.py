@@ -36,6 +36,10 @@ class Handlers:
         self._advanced = advanced
         self._follower = Follower()
 
+    def suit(self, model: str | None, data: str | None) -> str | None:
+        """Choose the data that belong to a demo model, where no folder was chosen."""
+        return self._desk.data_for(model, data)
+
     def start(
         self, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
     ) -> Any:
@@ -121,6 +125,14 @@ def build_train(desk: Desk, squeeze: Squeeze) -> Watch:
         concurrency_id="start",
         api_name="start",
     )
+    squeeze.model.change(
+        edge(handlers.suit),
+        [squeeze.model, data],
+        data,
+        api_name="suit",
+        api_visibility="undocumented",
+        show_progress="hidden",
+    )
     return Watch(data, run, saved_run)
 
 
@@ -143,7 +155,7 @@ def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
             downloads = gr.HTML(label=text.DOWNLOADS, elem_id="downloads")
         plot = gr.Plot(label=text.PLOT, min_width=320, elem_id="plot")
     shown = [state, panel, plot, preview, result, downloads, *buttons, timer, seen]
-    answer = gr.Textbox(visible=False)  # what the API gives; the page looks at the run instead
+    answer = gr.Textbox(label=text.STATE, visible=False)  # what the API gives; the page looks at the run instead
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     hidden = {**quiet, "api_visibility": "undocumented"}
     look = edge(handlers.look)

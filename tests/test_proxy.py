@@ -1,0 +1,271 @@
+"""The proxy distance: it rises with every way of getting worse, on drawn scenes and on photos, and ranks as FID-768."""
+
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from scipy.stats import spearmanr
+
+from coronet import feature_training
+from coronet.errors import CheckpointError, DataError, SettingsError
+from coronet.images import list_images, open_image, resize, to_tensor
+from coronet.metrics.degrade import DEGRADATIONS, degrade
+from coronet.metrics.features import FEATURES, PROXY_FILE, ProxyNetwork, load_proxy, proxy_features, save_proxy
+from coronet.metrics.frechet import frechet_distance, statistics
+from coronet.metrics.inception import inception_features, load_inception
+from coronet.metrics.proxy import bootstrap_interval, proxy_distance
+from coronet.scenes import WORLDS
+from coronet.scenes.write import draw_scene
+
+STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
+PHOTOS = {
+    "zebras": "horse2zebra/testB",
+    "summer": "summer2winter_yosemite/testA",
+    "shoes": "edges2shoes/val",
+}
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_proxy()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def scenes(world, count, size=64, side="b"):
+    drawn = [draw_scene(world, "proxy test", number, size=size) for number in range(count)]
+    return torch.stack([to_tensor(getattr(scene, side)) for scene in drawn])
+
+
+def photos(folder, count, size=128):
+    """Read photos as squares; of a pair of edges and a shoe, the shoe."""
+    found = []
+    for path in list_images(folder)[:count]:
+        image = open_image(path)
+        if image.width == 2 * image.height:
+            image = image.crop((image.height, 0, image.width, image.height))
+        found.append(to_tensor(resize(image, (size, size))))
+    assert len(found) == count
+    return torch.stack(found)
+
+
+def degraded(images):
+    """Give (kind, strength, images) for every kind at every strength; the same random numbers at each."""
+    for kind in DEGRADATIONS:
+        for strength in STRENGTHS:
+            yield kind, strength, degrade(images, kind, strength, torch.Generator().manual_seed(7))
+
+
+def distances(images, features):
+    """Compare the first half of the images with the second, as it is ("none") and made worse; {(kind, strength): }."""
+    half = len(images) // 2
+    real = statistics(features(images[:half]))
+    found = {("none", 0.0): frechet_distance(real, statistics(features(images[half:])))}
+    for kind, strength, worse in degraded(images[half:]):
+        found[kind, strength] = frechet_distance(real, statistics(features(worse)))
+    return found
+
+
+def falls(found):
+    """List where a distance does not rise from one strength to the next, from none at all on."""
+    wrong = []
+    for kind in DEGRADATIONS:
+        values = [found["none", 0.0], *(found[kind, strength] for strength in STRENGTHS)]
+        wrong += [(kind, values) for low, high in pairwise(values) if low >= high]
+    return wrong
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_distance_rises_with_every_degradation(network, world):
+    assert falls(distances(scenes(world, 100), lambda images: proxy_features(network, images))) == []
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", PHOTOS)
+def test_distance_rises_with_every_degradation_of_photos(network, real_data, name):
+    images = photos(real_data / PHOTOS[name], 120)
+    assert falls(distances(images, lambda images: proxy_features(network, images))) == []
+
+
+@pytest.mark.slow
+@pytest.mark.real
+@pytest.mark.parametrize("name", PHOTOS)
+def test_distance_ranks_as_fid_768_does(network, real_data, real_weights, name):
+    inception = load_inception(real_weights / "inception_2015_12_05_to_Mixed_6e.safetensors")
+    images = photos(real_data / PHOTOS[name], 120)
+    ours = distances(images, lambda images: proxy_features(network, images))
+    theirs = distances(images, lambda images: inception_features(inception, images))
+    worse = [key for key in ours if key[0] != "none"]
+    assert len(worse) == 25
+    assert spearmanr([ours[key] for key in worse], [theirs[key] for key in worse]).statistic >= 0.9
+
+
+def test_strength_zero_changes_nothing_and_more_changes_more():
+    images = scenes("horses", 4)
+    for kind in DEGRADATIONS:
+        assert degrade(images, kind, 0.0, torch.Generator()) is images
+        changes = [(degrade(images, kind, strength, torch.Generator().manual_seed(1)) - images).square().mean()
+                   for strength in STRENGTHS]  # fmt: skip
+        assert changes == sorted(changes)
+        assert changes[0] > 0
+
+
+def test_patches_keep_every_pixel():
+    images = scenes("shoes", 2)
+    moved = degrade(images, "patches", 1.0, torch.Generator().manual_seed(1))
+    assert not torch.equal(moved, images)
+    assert torch.equal(moved.flatten().sort().values, images.flatten().sort().values)
+
+
+def test_unknown_degradation_is_refused():
+    with pytest.raises(SettingsError, match="'rain'"):
+        degrade(torch.zeros(1, 3, 32, 32), "rain", 0.5, torch.Generator())
+    with pytest.raises(SettingsError, match=r"1\.5"):
+        degrade(torch.zeros(1, 3, 32, 32), "blur", 1.5, torch.Generator())
+
+
+def test_features_do_not_depend_on_the_batch(network):
+    images = scenes("shoes", 40)
+    whole = proxy_features(network, images)
+    assert whole.shape == (40, FEATURES)
+    single = proxy_features(network, [images[:1], images[1], *images[2:]])
+    np.testing.assert_allclose(whole, single, atol=1e-4)
+
+
+def test_features_are_those_of_the_saved_image(network):
+    images = scenes("seasons", 2, size=128)
+    nearly = (images + 0.4 / 127.5).clamp(-1, 1)  # less than half a level
+    np.testing.assert_array_equal(proxy_features(network, images), proxy_features(network, nearly))
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 31, 64), (2, 1, 64, 64), (64, 64), (0, 3, 16, 16)])
+def test_images_without_features_are_refused(network, shape):
+    with pytest.raises(DataError, match="RGB images of at least 32"):
+        proxy_features(network, [torch.zeros(shape)])
+
+
+def test_result_says_what_it_is(network):
+    images = scenes("shoes", 44)
+    found = proxy_distance(network, images[:24], (image for image in images[24:]))
+    assert (found.features, found.real_images, found.fake_images) == ("proxy", 24, 20)
+    assert found.protocol.startswith("proxy-")
+    assert found.low < found.value < found.high
+
+
+def test_too_few_images_are_refused(network):
+    images = scenes("shoes", 25)
+    with pytest.raises(DataError, match="19 generated images"):
+        proxy_distance(network, images, images[:19])
+    with pytest.raises(DataError, match="0 real images"):
+        proxy_distance(network, [], images)
+
+
+def test_interval_covers_the_mean_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    inside = 0
+    for seed in range(200):
+        low, high = bootstrap_interval(lambda drawn: float(drawn.mean()), random.normal(5, 1, size=(60, 1)), seed=seed)
+        inside += low < 5.0 < high
+    assert 180 <= inside <= 199  # 95 % of 200, less what 100 resamples cost
+
+
+def test_interval_without_resamples_is_refused():
+    with pytest.raises(SettingsError, match="1 resamples"):
+        bootstrap_interval(lambda drawn: 0.0, np.zeros((3, 1)), resamples=1)
+
+
+def test_saved_network_gives_the_same_features(tmp_path):
+    with torch.random.fork_rng(devices=[]):
+        network = ProxyNetwork().eval()
+    save_proxy(network, tmp_path / "proxy.safetensors", {"seed": 3})
+    images = scenes("shoes", 3)
+    loaded = proxy_features(load_proxy(tmp_path / "proxy.safetensors"), images)
+    np.testing.assert_allclose(loaded, proxy_features(network, images), atol=0.02)  # kernels are kept as float16
+
+
+def test_file_is_small_and_says_how_it_was_made():
+    assert PROXY_FILE.stat().st_size <= 3_000_000
+    with safetensors.safe_open(PROXY_FILE, "pt") as file:
+        lineage = json.loads(file.metadata()["coronet"])["lineage"]
+    assert lineage["plan"]["steps"] > 0
+    assert {"seed", "scenes"} <= set(lineage["plan"])
+    assert lineage["seconds"] > 0
+
+
+def test_unusable_files_are_refused(tmp_path):
+    path = tmp_path / "proxy.safetensors"
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load_proxy(path)
+    path.write_bytes(PROXY_FILE.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_proxy(path)
+    safetensors.torch.save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(CheckpointError, match="does not say"):
+        load_proxy(path)
+    safetensors.torch.save_file({"a": torch.zeros(2)}, path, {"coronet": '{"kind": "generator"}'})
+    with pytest.raises(CheckpointError, match="holds a generator"):
+        load_proxy(path)
+    safetensors.torch.save_file({"a": torch.zeros(2)}, path, {"coronet": '{"kind": "proxy"}'})
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_proxy(path)
+
+
+def test_training_depends_on_the_seed_alone():
+    plan = feature_training.Plan(scenes=2, steps=3, batch=4)
+    pictures = feature_training.draw_pictures("tiny", 2, 0)
+    torch.manual_seed(1)
+    first, _ = feature_training.fit(pictures, plan)
+    before = torch.get_rng_state()
+    second, _ = feature_training.fit(pictures, plan)
+    assert torch.equal(before, torch.get_rng_state())
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+
+
+def test_facts_that_a_flip_or_another_world_spoils_are_not_asked_for():
+    pictures = feature_training.draw_pictures("tiny", 2, 0)
+    assert pictures.images.shape == (12, 3, 128, 128)
+    assert pictures.place.tolist() == [0, 1, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5]
+    assert (pictures.known.sum(1) == 12).all()
+    batch = feature_training.draw_batch(pictures, torch.arange(12), torch.Generator().manual_seed(0))
+    lost = pictures.known & ~batch.known
+    assert lost.any()
+    assert not lost[:, ~pictures.sided].any()
+    assert ((batch.kind == 0) == (batch.strength == 0)).all()
+    answers = (torch.zeros(12, 6), batch.facts.clone(), torch.zeros(12, 6), torch.zeros(12, 6))
+    value = feature_training.loss(answers, batch)
+    answers[1][~batch.known] += 9.0
+    assert feature_training.loss(answers, batch) == value
+
+
+def test_training_writes_a_network_that_loads(tmp_path):
+    out = tmp_path / "proxy.safetensors"
+    feature_training.main(["--out", str(out), "--steps", "2", "--scenes", "1"])
+    assert proxy_features(load_proxy(out), torch.zeros(2, 3, 40, 60)).shape == (2, FEATURES)
+
+
+@pytest.mark.real
+def test_inception_is_that_of_pytorch_fid(real_weights, monkeypatch):
+    inception = load_inception(real_weights / "inception_2015_12_05_to_Mixed_6e.safetensors")
+    from pytorch_fid import inception as published  # only now: torchvision may have needed its repair
+
+    monkeypatch.setattr(published, "fid_inception_v3", lambda: inception.blocks)
+    theirs = published.InceptionV3([published.InceptionV3.BLOCK_INDEX_BY_DIM[768]])
+    images = scenes("horses", 2, size=96)
+    with torch.inference_mode():
+        expected = theirs.eval()((images + 1) / 2)[0].mean(dim=(2, 3))
+    np.testing.assert_allclose(inception_features(inception, images), expected, atol=1e-4)
+
+
+def test_inception_refuses_other_weights():
+    with pytest.raises(CheckpointError, match="of the FID Inception"):
+        load_inception(PROXY_FILE)
