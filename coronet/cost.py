@@ -6,7 +6,7 @@ only; norms, activations and biases (< 0.5 %) are left out of both. FLOPs are tw
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -30,6 +30,15 @@ class Cost:
     macs: int
     macs_as_published: int
     parameters: int
+
+    @property
+    def bytes(self) -> int:
+        """Of the parameters in float32."""
+        return 4 * self.parameters
+
+    def to_json(self) -> dict[str, int]:
+        """Turn into plain JSON values."""
+        return {**asdict(self), "bytes": self.bytes}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,10 @@ NEW_SCENES = 60  # of each world, for the figures at the end
 class Plan:
     """How the network is trained: scenes of each world, steps, pictures of a step, and the seed of everything."""
 
-    scenes: int = 500
-    steps: int = 1000
-    batch: int = 32
-    learning_rate: float = 3e-3  # at its highest
+    scenes: int = 250
+    steps: int = 700
+    batch: int = 16
+    learning_rate: float = 2e-3  # at its highest
     seed: int = 0
 
 

@@ -241,10 +241,10 @@ def test_facts_that_a_flip_or_another_world_spoils_are_not_asked_for():
     assert lost.any()
     assert not lost[:, ~pictures.sided].any()
     assert ((batch.kind == 0) == (batch.strength == 0)).all()
-    answers = (torch.zeros(12, 6), batch.facts.clone(), torch.zeros(12, 6), torch.zeros(12, 6))
-    value = feature_training.loss(answers, batch)
+    answers = (torch.zeros(12, 6), batch.facts.clone(), torch.zeros(12, 6))
+    value = feature_training.loss(answers, torch.zeros(12, 5), batch)
     answers[1][~batch.known] += 9.0
-    assert feature_training.loss(answers, batch) == value
+    assert feature_training.loss(answers, torch.zeros(12, 5), batch) == value
 
 
 def test_training_writes_a_network_that_loads(tmp_path):

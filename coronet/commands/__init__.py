@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from coronet.commands import downloads, runs, scenes, short
-from coronet.commands.arguments import OneLineParser
+from coronet.parsing import OneLineParser
 
 __all__ = ["COMMANDS", "Command", "build_parser", "parse"]
 

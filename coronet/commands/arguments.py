@@ -1,19 +1,10 @@
 """Options from settings: every field of a settings dataclass becomes an option, and what is given becomes settings."""
 
 import argparse
-from typing import Any, NoReturn
+from typing import Any
 
 from coronet.errors import SettingsError
 from coronet.settings import Setting, fields_of, from_json
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A parser whose complaints are one line on stderr that begins with the program's name."""
-
-    def error(self, message: str) -> NoReturn:
-        """Leave with status 2."""
-        verb = self.prog.partition(" ")[2]
-        self.exit(2, f"coronet: {message}. See: coronet {f'{verb} ' if verb else ''}--help\n")
 
 
 def add_settings(parser: argparse.ArgumentParser, settings_class: type, required: tuple[str, ...] = ()) -> None:

@@ -1,7 +1,6 @@
 """The end of a run: scores of dense and slim net, the checked ONNX file, the safetensors file and the report."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -41,7 +40,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
     save(Checkpoint(student.config, weights, lineage, ()), run.path / "slim.safetensors")
     images = [item.source for item in spread_items(opened.data, CHECKED_IMAGES)]
     exported = to_onnx(student, run.path / "slim.onnx", images=images, lineage={**lineage, "kept": "see safetensors"})
-    costs = {"dense": _cost(dense), "slim": _cost(student)}
+    costs = {"dense": cost(dense.config).to_json(), "slim": cost(student.config).to_json()}
     key = "macs" if settings.budget == "macs" else "parameters"
     seconds = phased.seconds
     report = costs | {
@@ -98,8 +97,3 @@ def _scores(data: Dataset, dense: Generator, student: Generator) -> dict[str, An
         scores["to_truth"] = paired_scores(data, student, None)
         teacher_scores["to_truth"] = paired_scores(data, dense, None)
     return {"scores": scores, "teacher_scores": teacher_scores}
-
-
-def _cost(generator: Generator) -> dict[str, int]:
-    counts = asdict(cost(generator.config))
-    return counts | {"bytes": 4 * sum(tensor.numel() for tensor in generator.state_dict().values())}

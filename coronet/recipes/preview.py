@@ -1,7 +1,8 @@
 """The instant preview: the slim net itself, cut out of the untrained weights now, beside the dense net."""
 
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.images import fit, to_image, to_tensor
 from coronet.importance import Importance, per_cost, taylor
 from coronet.networks import Generator
+from coronet.randomness import seeded
 from coronet.recipes.settings import CompressSettings
 from coronet.slimming import choose, slim
 
@@ -30,7 +32,7 @@ MOST_PIXELS = 512  # longer side of a previewed picture
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Dense and slim translation of one picture, with what both cost at the picture's size."""
+    """Dense and slim translation of one picture, with what both cost at the size the model was made for."""
 
     source: Image.Image
     dense: Image.Image
@@ -48,8 +50,8 @@ class Preview:
             "ratio": self.ratio,
             "widths": self.widths,
             "dense_widths": self.dense_widths,
-            "dense": asdict(self.dense_cost),
-            "slim": asdict(self.slim_cost),
+            "dense": self.dense_cost.to_json(),
+            "slim": self.slim_cost.to_json(),
             "seconds": self.seconds,
         }
 
@@ -166,21 +168,17 @@ def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> 
     stored = cache_folder() / name if name else None
     widths = generator.config.widths
     if stored is not None and stored.is_file():
-        try:
+        with suppress(OSError, safetensors.SafetensorError):  # a damaged cache entry is measured again
             found = safetensors.torch.load_file(stored)
             if {group: tensor.numel() for group, tensor in found.items()} == dict(widths):
                 return found
-        except (OSError, safetensors.SafetensorError):
-            pass  # a damaged cache entry is measured again
     longer, shorter = max(image.size), min(image.size)
     size = max(IMPORTANCE_SIZE, generator.config.size_multiple, round(LEAST_SIDE * longer / shorter))
     small = fit(image, generator.config.size_multiple, size)
-    random = torch.Generator().manual_seed(0)
-    measured = taylor(generator, [to_tensor(small).unsqueeze(0)], random, probes=IMPORTANCE_PROBES)
+    images = [to_tensor(small).unsqueeze(0)]
+    measured = taylor(generator, images, seeded("preview"), probes=IMPORTANCE_PROBES)
     if stored is not None:
-        try:
+        with suppress(CoronetError):  # a read-only cache costs speed only
             make_folder(stored.parent)
             write_atomic(stored, safetensors.torch.save(measured))
-        except CoronetError:
-            pass  # a read-only cache costs speed only
     return measured

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coronet.checkpoints import Checkpoint, build_generator, load, resolve_model
+from coronet.checkpoints import build_generator, load, resolve_model
 from coronet.cost import cost
 from coronet.datasets import open_test
 from coronet.demos import Direction
@@ -43,15 +43,14 @@ def inspect(model: str) -> dict[str, Any]:
     path = resolve_model(model)
     checkpoint = load(path)
     config = checkpoint.config
-    counts = cost(config)
     described = config.to_json()
     depth = {"levels": config.levels} if config.architecture == "unet" else {"blocks": config.blocks}
     return (
         {"architecture": described.pop("architecture")}
         | depth
         | described
-        | asdict(counts)
-        | {"bytes": _bytes(checkpoint), "reasons": list(checkpoint.reasons), "lineage": checkpoint.lineage}
+        | cost(config).to_json()
+        | {"reasons": list(checkpoint.reasons), "lineage": checkpoint.lineage}
     )
 
 
@@ -169,7 +168,3 @@ def _test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
     data = open_test(data_folder(choices), data_settings(choices))
     for item in spread_items(data, most):
         yield item.source
-
-
-def _bytes(checkpoint: Checkpoint) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in checkpoint.weights.values())

@@ -16,7 +16,6 @@ Event = Mapping[str, Any]
 # Told apart by lightness as well as hue (Okabe and Ito), and by dash.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5F5F5F")
 _DASHES = ("solid", "dash", "dot", "dashdot")
-_BYTES_PER_WEIGHT = 4
 _MOST_LOSSES = 7
 
 
@@ -40,7 +39,7 @@ def costs(cost: Any, seconds: float | None) -> dict[str, float]:
         "macs": cost.macs,
         "macs_as_published": cost.macs_as_published,
         "parameters": cost.parameters,
-        "bytes": cost.parameters * _BYTES_PER_WEIGHT,
+        "bytes": cost.bytes,
     }
     return values if seconds is None else {**values, "seconds": seconds}
 

@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from coronet.errors import CoronetError, SettingsError
 from coronet.jobs import JobTable, Scheduler
+from coronet.parsing import OneLineParser
 from coronet.studio.desk import Desk
 from coronet.studio.guard import LOOPBACK, Guard, read_people
 
@@ -43,10 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the arguments; argparse ends the process with status 2 and a usage line where they are wrong."""
-    parser = argparse.ArgumentParser(
-        prog="coronet studio", description="Open the studio in a browser.", epilog=_EXAMPLE
-    )
+    """Read the arguments; the process ends with status 2 and one line where they are wrong."""
+    parser = OneLineParser(prog="coronet studio", description="Open the studio in a browser.", epilog=_EXAMPLE)
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: this machine only)")
     parser.add_argument("--listen", action="store_true", help="serve to other machines, too; needs --auth")
     parser.add_argument("--port", type=int, default=7860)
@@ -124,7 +124,10 @@ def _serve_until_interrupted(desk: Desk, people: dict[str, str], chosen: argpars
     with tempfile.TemporaryDirectory(prefix="coronet-studio-") as uploads:
         page = serve(desk, host=host, port=chosen.port, people=people, uploads=Path(uploads))
         seconds = time.monotonic() - begin
-        sys.stderr.write(f"CoroNet Studio: http://{host}:{chosen.port} (ready after {seconds:.1f} s, Ctrl-C ends it)\n")
+        shown = socket.gethostname() if chosen.listen else host
+        sys.stderr.write(
+            f"CoroNet Studio: http://{shown}:{chosen.port} (ready after {seconds:.1f} s, Ctrl-C ends it)\n"
+        )
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
