@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 KINDS = ("none", *DEGRADATIONS)
 SIDED = ("facing_right", "x", "sun_from_right", "sun from the right", "toe_right", "middle_x")  # facts a flip changes
 CROP = 120  # pixels a side that the network sees of 128
-NEW_SCENES = 60  # of each world, for the figures at the end
+NEW_SCENES = 30  # of each world, for the figures at the end
 
 
 @dataclass(frozen=True, slots=True)

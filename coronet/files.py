@@ -66,6 +66,19 @@ def write_json_atomic(path: Path, value: Any) -> None:
     write_atomic(path, text.encode("utf-8"))
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; RunError where the file cannot be read or holds something else."""
+    with plain_os_errors(path, "read"):
+        data = path.read_bytes()
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is damaged ({first_line(error)}). Restore it or start the run again.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path} is damaged: it holds no JSON object. Restore it or start the run again.")
+    return value
+
+
 def make_folder(path: Path) -> None:
     """Create a folder and its parents; RunError says why where that fails."""
     with plain_os_errors(path, "create the folder"):
@@ -104,3 +117,8 @@ def cache_folder() -> Path:
     """
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "coronet"
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of what an error says."""
+    return (str(error) or type(error).__name__).splitlines()[0][:120]

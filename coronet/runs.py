@@ -19,7 +19,15 @@ from typing import Any, BinaryIO, Literal
 from PIL import Image
 
 from coronet.errors import RunError
-from coronet.files import atomic_path, make_folder, plain_os_errors, write_atomic, write_json_atomic
+from coronet.files import (
+    atomic_path,
+    first_line,
+    make_folder,
+    plain_os_errors,
+    read_json,
+    write_atomic,
+    write_json_atomic,
+)
 
 Status = Literal["done", "running", "unfinished", "new"]
 
@@ -78,7 +86,7 @@ class Run:
         path = Path(path).absolute()
         if not (path / SETTINGS).is_file():
             raise RunError(f"{path} is not a run: it has no {SETTINGS}. Choose the folder that a run was written to.")
-        written = _read_json(path / SETTINGS)
+        written = read_json(path / SETTINGS)
         verb, settings = written.get("verb"), written.get("settings")
         if not isinstance(verb, str) or not isinstance(settings, dict):
             raise RunError(f"{path / SETTINGS} is damaged: it names no verb and settings. Start the run again.")
@@ -161,7 +169,7 @@ class Run:
                 torch.save(dict(state), temporary)
             except RuntimeError as error:  # torch's zip writer has no OSError: a full disk ends here
                 raise RunError(
-                    f"Cannot write {path}: is the disk full? Free some space and try again ({_first_line(error)})."
+                    f"Cannot write {path}: is the disk full? Free some space and try again ({first_line(error)})."
                 ) from error
             if path.exists():
                 path.replace(self.path / PREVIOUS_STATE)
@@ -210,7 +218,7 @@ class Run:
 
     def report(self) -> dict[str, Any] | None:
         """Read the report, None while the run is not done."""
-        return _read_json(self.path / REPORT) if (self.path / REPORT).exists() else None
+        return read_json(self.path / REPORT) if (self.path / REPORT).exists() else None
 
     def _is_locked(self) -> bool:
         path = self.path / LOCK
@@ -260,18 +268,6 @@ def _parse_lines(lines: Iterable[bytes], path: Path) -> Iterator[dict[str, Any]]
             _log.warning("%s has a damaged line, which is left out.", path)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    with plain_os_errors(path, "read"):
-        data = path.read_bytes()
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is damaged ({_first_line(error)}). Restore it or start the run again.") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{path} is damaged: it holds no JSON object. Restore it or start the run again.")
-    return value
-
-
 def _load(path: Path) -> dict[str, Any] | None:
     import torch  # heavy, and the web process never loads a state
 
@@ -290,7 +286,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:120]

@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from coronet.__main__ import main
+from coronet.errors import RunError
 from coronet.recipes.execute import execute
 from coronet.recipes.opening import calibration_images
 from coronet.runs import Run
@@ -359,3 +360,12 @@ def test_a_finished_run_is_not_done_again(stage, capsys):
     assert Run.open(path).report()["requested_ratio"] == 3.0
     assert '"requested_ratio": 3.0' in capsys.readouterr().out
     assert {file.name: file.stat().st_mtime_ns for file in path.iterdir()} == before
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"warmup": 1}', '{"warmup": 1, "search": "x", "finetune": 2}'])
+def test_damaged_lengths_are_named(stage, tmp_path, content):
+    path = tmp_path / "run"
+    Run.create(path, *CASES["single"](stage))
+    (path / "lengths.json").write_text(content)
+    with pytest.raises(RunError, match=r"lengths\.json is damaged"):
+        go_on(path)

@@ -10,7 +10,7 @@ from coronet.importance import Importance
 from coronet.networks import Generator
 from coronet.objectives import Objective
 from coronet.search import SearchPlan
-from coronet.training import NamedAdam, Training
+from coronet.training import NamedAdam, Task, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,15 @@ class Lengths:
     warmup: int
     search: int
     finetune: int
+
+
+@dataclass(slots=True)
+class Carry:
+    """What one phase hands to the next: the channels kept so far, the student, and optimisers that go on."""
+
+    kept: dict[str, Tensor] | None = None
+    student: Generator | None = None
+    optimisers: dict[str, NamedAdam] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +52,20 @@ class Job:
     ema: float = 0.0
     mixed_precision: bool = False
 
-
-@dataclass(slots=True)
-class Carry:
-    """What one phase hands to the next: the channels kept so far, the student, and optimisers that go on."""
-
-    kept: dict[str, Tensor] | None = None
-    student: Generator | None = None
-    optimisers: dict[str, NamedAdam] = field(default_factory=dict)
+    def training(
+        self, task: Task, phase: str, steps: int, rate: float, carry: Carry | None = None, *, decay: bool = False
+    ) -> Training:
+        """Set up a phase's training at a learning rate, with the optimisers that go on from the phase before."""
+        return Training(
+            task,
+            phase=phase,
+            steps=steps,
+            learning_rate=rate,
+            seed=self.seed,
+            decay=decay,
+            mixed_precision=self.mixed_precision,
+            optimisers=carry.optimisers if carry else {},
+        )
 
 
 @dataclass(frozen=True, slots=True)

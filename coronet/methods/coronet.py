@@ -26,14 +26,7 @@ def phases(job: Job) -> list[Phase]:
 
 def _warm_up(job: Job) -> Training:
     task = WarmupTask(job.generator, job.objective, job.fresh)
-    return Training(
-        task,
-        phase="warmup",
-        steps=job.lengths.warmup,
-        learning_rate=job.learning_rate,
-        seed=job.seed,
-        mixed_precision=job.mixed_precision,
-    )
+    return job.training(task, "warmup", job.lengths.warmup, job.learning_rate)
 
 
 def _after_warmup(training: Training) -> Carry:
@@ -48,15 +41,7 @@ def _search(job: Job, carry: Carry) -> Training:
         job.generator, importance, form=job.form, embedding=job.embedding, random=random
     )
     task = SearchTask(config, hypernetwork, job.objective, job.plan)
-    return Training(
-        task,
-        phase="search",
-        steps=job.lengths.search,
-        learning_rate=job.search_learning_rate,
-        seed=job.seed,
-        mixed_precision=job.mixed_precision,
-        optimisers=carry.optimisers,
-    )
+    return job.training(task, "search", job.lengths.search, job.search_learning_rate, carry)
 
 
 def _after_search(training: Training) -> Carry:
@@ -70,16 +55,7 @@ def _finetune(job: Job, carry: Carry) -> Training:
     student = carry.student if carry.student is not None else job.generator
     kept = carry.kept if carry.kept is not None else keep_all(job.generator.config.widths)
     task = GeneratorTask(student, job.objective, kept=kept, ema=job.ema)
-    return Training(
-        task,
-        phase="finetune",
-        steps=job.lengths.finetune,
-        learning_rate=job.learning_rate,
-        seed=job.seed,
-        decay=True,
-        mixed_precision=job.mixed_precision,
-        optimisers=carry.optimisers,
-    )
+    return job.training(task, "finetune", job.lengths.finetune, job.learning_rate, carry, decay=True)
 
 
 def _after_finetune(training: Training) -> Carry:

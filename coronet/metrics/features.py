@@ -21,7 +21,7 @@ from coronet.files import write_atomic
 from coronet.tensor_files import read_tensor_file
 
 PROXY_FILE = Path(__file__).parents[2] / "checkpoints" / "features" / "proxy.safetensors"
-PROTOCOL = "proxy-1: 8-bit RGB, 128 x 128 by antialiased bicubic interpolation, 368 features of the proxy network"
+PROTOCOL = "proxy-1: 8-bit RGB, 128 x 128 by antialiased bicubic interpolation, 432 features of the proxy network"
 SIZE = 128  # pixels a side that every image is brought to
 SMALLEST = 32  # pixels a side that the five stages need
 WIDTHS = (24, 32, 48, 64, 96)  # channels of the stages; each halves the image
@@ -122,7 +122,7 @@ def to_protocol(images: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def proxy_features(network: ProxyNetwork, images: Iterable[Tensor]) -> NDArray[np.float64]:
-    """Give features (N, 368) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], of any size from 32 pixels."""
+    """Give features (N, 432) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], of any size from 32 pixels."""
     found, waiting = [], list[Tensor]()
     for item in images:
         waiting.extend(to_protocol(item))

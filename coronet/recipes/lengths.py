@@ -3,15 +3,15 @@
 A measured length is written into the run folder and never measured again, so that a resumed run is the same run.
 """
 
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 from coronet.cost import CostModel
 from coronet.datasets import Batch
-from coronet.errors import SettingsError
-from coronet.files import write_json_atomic
+from coronet.errors import RunError, SettingsError
+from coronet.files import read_json, write_json_atomic
 from coronet.importance import consumer_norm
 from coronet.methods import METHODS, Carry, Job, Lengths
 from coronet.recipes.opening import batches
@@ -33,11 +33,19 @@ def fixed_lengths(opened: Opened, run: Run) -> Lengths:
     """Give the lengths of a run, measuring them the first time where minutes were asked for."""
     path = run.path / LENGTHS
     if path.exists():
-        return Lengths(**json.loads(path.read_text(encoding="utf-8")))
+        return Lengths(**stored_lengths(path, ("warmup", "search", "finetune")))
     settings = opened.settings
     lengths = _chosen(settings) if settings.minutes is None else _measured(opened, settings.minutes)
     write_json_atomic(path, asdict(lengths))
     return lengths
+
+
+def stored_lengths(path: Path, names: Sequence[str]) -> dict[str, int]:
+    """Read the steps a run has fixed, by phase; RunError where the file is damaged."""
+    found = read_json(path)
+    if set(found) != set(names) or not all(type(steps) is int and steps >= 0 for steps in found.values()):
+        raise RunError(f"{path} is damaged: it must give the steps of {', '.join(names)}. Start the run again.")
+    return found
 
 
 def _chosen(settings: CompressSettings) -> Lengths:

@@ -18,6 +18,16 @@ def default_threads() -> int:
     return max(1, processors - 1)
 
 
+def set_up(threads: int | None, *, mixed_precision: bool) -> torch.device:
+    """Make this process ready to train and give the device; SettingsError where it has no bfloat16 arithmetic."""
+    use_threads(threads)
+    keep_memory()
+    device = best_device()
+    if mixed_precision:
+        check_mixed_precision(device)
+    return device
+
+
 def keep_memory() -> None:
     """Let glibc keep freed memory instead of handing it back and faulting it in again at every step.
 

@@ -12,7 +12,7 @@ from coronet.importance import Importance, consumer_norm, taylor
 from coronet.methods import Job, Lengths
 from coronet.networks import Generator
 from coronet.randomness import seeded
-from coronet.recipes.machine import best_device, check_mixed_precision, keep_memory, use_threads
+from coronet.recipes.machine import set_up
 from coronet.recipes.opening import calibration_images, check_direction, check_fit, compression_game, open_data, sized
 from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
@@ -33,11 +33,7 @@ class Opened:
 
 def open_compression(settings: CompressSettings) -> Opened:
     """Open model and data and check that the ratio can be met."""
-    use_threads(settings.threads)
-    keep_memory()
-    device = best_device()
-    if settings.mixed_precision:
-        check_mixed_precision(device)
+    device = set_up(settings.threads, mixed_precision=settings.mixed_precision)
     model = resolve_model(settings.model)
     checkpoint = load(model, direction=settings.direction)
     settings = sized(settings, checkpoint.config.image_size)

@@ -1,6 +1,5 @@
 """Train a dense generator from scratch: Pix2Pix on paired data, CycleGAN on unpaired data."""
 
-import json
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +13,8 @@ from coronet.methods import Carry, Phase
 from coronet.networks import GeneratorConfig, PatchDiscriminator, build, resnet_config, unet_config
 from coronet.objectives import Objective
 from coronet.recipes.finish import paired_scores, versions
-from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds
-from coronet.recipes.machine import best_device, check_mixed_precision, keep_memory, use_threads
+from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
+from coronet.recipes.machine import set_up
 from coronet.recipes.opening import DEFAULT_SIZE, batches, check_test_images, fresh_generator, open_data, training_game
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.previews import Previewer
@@ -32,11 +31,7 @@ def train(settings: TrainSettings, run: Run) -> Steps:
 
     The folder then holds the generators and discriminators as safetensors, so that `compress` finds the companions.
     """
-    use_threads(settings.threads)
-    keep_memory()
-    device = best_device()
-    if settings.mixed_precision:
-        check_mixed_precision(device)
+    device = set_up(settings.threads, mixed_precision=settings.mixed_precision)
     data = open_data(settings)
     _check_kind(settings, data)
     config = generator_config(settings)
@@ -119,7 +114,7 @@ def _fixed_steps(
     """Give the number of steps, measured once where minutes were asked for."""
     path = run.path / LENGTHS
     if path.exists():
-        return int(json.loads(path.read_text(encoding="utf-8"))["train"])
+        return stored_lengths(path, ("train",))["train"]
     steps = settings.steps or DEFAULT_STEPS
     if settings.steps is None and settings.minutes is not None:
         steps = max(1, round(settings.minutes * 60 * (1 - RESERVE) / step_seconds(start(10**9), batch_at)))
