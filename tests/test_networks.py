@@ -7,6 +7,7 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
 
 from coronet.channels import mask
 from coronet.errors import CheckpointError
@@ -352,6 +353,17 @@ def test_initial_weights_come_from_the_generator_given():
     assert torch.equal(networks[0].stem.weight, networks[1].stem.weight)
     assert not torch.equal(networks[0].stem.weight, networks[2].stem.weight)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize(("side", "padding"), [(3, {"padding": 1, "output_padding": 1}), (4, {"padding": 1})])
+def test_enlarging_starts_without_a_checkerboard(side, padding):
+    """A flat input must give a flat output; drawn tap by tap, the published start gives a pattern of period 2."""
+    layer = nn.ConvTranspose2d(3, 5, side, stride=2, bias=False, **padding)
+    initialise(layer, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        output = layer(torch.ones(1, 3, 8, 8))[0, :, 2:-2, 2:-2]
+    assert output.std() > 1e-3, "channels differ"
+    assert output.std(dim=(1, 2)).max() < 1e-6
 
 
 # Configs
