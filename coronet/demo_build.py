@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from coronet.checkpoints import load, load_discriminator, save, save_discriminator
+from coronet.demo_card import card
 from coronet.demos import DEMO_FOLDER, DEMOS, READY_MADE, Demo
 from coronet.files import make_folder, write_atomic, write_json_atomic
 from coronet.recipes.execute import execute
@@ -24,7 +25,7 @@ from coronet.recipes.settings import CompressSettings, DataChoices, TrainSetting
 from coronet.recipes.verbs import evaluate
 from coronet.runs import EVENTS, REPORT, SETTINGS, Run
 from coronet.scenes.write import Amount, write_scenes
-from coronet.settings import to_json
+from coronet.settings import from_json, to_json
 
 SIZE = 128  # pixels a side
 RATIOS = (2.0, 4.0, 8.0, 16.0)
@@ -59,12 +60,10 @@ def build_world(world: str, work: Path, out: Path) -> None:
     settings = replace(TEACHERS[world], data=str(scenes), image_size=SIZE, load_size=SIZE, threads=1)
     with _timed(out, world, "teacher"):
         _finish(teacher, "train", to_json(settings))
-    _ship_teacher(teacher, out / world)
+    _ship_teacher(world, teacher, out / world, scenes)
     for name, demo in DEMOS.items():
-        if demo.world == world:
-            _write_card_scores(name, demo, scenes, out / world)
-            for ratio in RATIOS:
-                _build_run(name, demo, ratio, work, out)
+        for ratio in RATIOS if demo.world == world else ():
+            _build_run(name, demo, ratio, work, out)
 
 
 def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> None:
@@ -88,8 +87,8 @@ def _finish(folder: Path, verb: str, settings: dict[str, Any]) -> Run:
     return run
 
 
-def _ship_teacher(teacher: Path, out: Path) -> None:
-    """Copy the networks of a training as float16."""
+def _ship_teacher(world: str, teacher: Path, out: Path, scenes: Path) -> None:
+    """Copy the networks of a training as float16, score what was copied and write the model card."""
     make_folder(out)
     for file in sorted(teacher.glob("*.safetensors")):
         if file.stem.startswith("D"):
@@ -97,16 +96,16 @@ def _ship_teacher(teacher: Path, out: Path) -> None:
             save_discriminator(config, weights, out / file.name, half=True)
         else:
             save(load(file), out / file.name, half=True)
-    report = json.loads((teacher / REPORT).read_text(encoding="utf-8"))
-    write_json_atomic(out / REPORT, {key: report[key] for key in report if key not in ("data", "versions")})
-
-
-def _write_card_scores(name: str, demo: Demo, scenes: Path, out: Path) -> None:
-    """Add what `evaluate` says of the shipped weights to the world's report."""
-    choices = DataChoices(data=str(scenes), direction=demo.direction, image_size=SIZE, load_size=SIZE)
-    report = json.loads((out / REPORT).read_text(encoding="utf-8"))
-    report.setdefault("evaluated", {})[name] = evaluate(str(out / demo.file), choices)
+    run = Run.open(teacher)
+    report = {key: value for key, value in (run.report() or {}).items() if key not in ("data", "versions")}
+    report["evaluated"] = {
+        name: evaluate(str(out / demo.file), DataChoices(str(scenes), demo.direction, SIZE, SIZE))
+        for name, demo in DEMOS.items()
+        if demo.world == world
+    }
     write_json_atomic(out / REPORT, report)
+    settings = from_json(TrainSettings, run.settings)
+    write_atomic(out / "card.md", card(world, SCENES[world], settings, report).encode())
 
 
 def _ship_run(run: Run, out: Path) -> None:

@@ -87,7 +87,15 @@ def test_every_verb_explains_itself_with_an_example(verb, capsys):
     assert captured.err == ""
 
 
-@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "studio"])
+def test_the_example_of_scenes_is_understood(monkeypatch):
+    """It names no file that could be missing: it would draw."""
+    asked = []
+    monkeypatch.setattr("coronet.scenes.write.write_scenes", lambda *choices: asked.append(choices) or {})
+    assert main(["scenes", *COMMANDS["scenes"].example.split()]) == 0
+    assert [choices[0] for choices in asked] == ["horses"]
+
+
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in ("studio", "scenes")])
 def test_the_examples_are_understood(verb, stage, capsys):
     """They name files that are not there: what is complained of is those, not the options."""
     assert status_of([verb, *COMMANDS[verb].example.replace("runs/", f"{stage}/nowhere/").split()]) == 2

@@ -17,7 +17,7 @@ ORDER = """
 errors parsing settings files downloads randomness images scenes datasets channels networks cost
 containers unpickle tensor_files recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search runtime metrics feature_training
-quantisation export runs methods recipes demo_build launcher jobs worker __init__ studio commands __main__
+quantisation export runs methods recipes demo_card demo_build launcher jobs worker __init__ studio commands __main__
 """.split()  # noqa: SIM905
 
 LIGHT = ["coronet", "coronet.downloads", "coronet.recipes", "coronet.recipes.settings"]  # no torch, no gradio

@@ -16,6 +16,7 @@ from coronet.recipes.execute import execute
 from coronet.recipes.opening import compression_game
 from coronet.recipes.preparing import open_compression
 from coronet.recipes.settings import CompressSettings, TrainSettings
+from coronet.recipes.train import generator_config
 from coronet.runs import Run
 from coronet.settings import from_json, to_json
 from tests.games import differences
@@ -122,6 +123,8 @@ def test_a_compression_leaves_a_smaller_model_and_its_report(case, compressed):
     assert report["seconds"].keys() >= {"search", "finetune", "total"}
     assert report["seconds"]["total"] >= report["seconds"]["search"] + report["seconds"]["finetune"] > 0
     assert report["onnx"].keys() >= {"path", "sha256", "max_abs_difference"}
+    assert report["onnx"]["path"] == "slim.onnx"
+    assert len(report["players"]) == (0 if settings["data"].endswith("/single") else 1)
     assert report["seed"] == settings.get("seed", 0)
     slim = load(run.path / "slim.safetensors")
     dense = load(settings["model"])
@@ -284,6 +287,7 @@ def test_a_discriminator_that_judges_something_else_is_left_out(stage, cyclegan)
     _, found = game(settings)
     assert found.fresh == {"discriminator"}
     assert found.objective.networks["discriminator"].config.input_channels == 6
+    assert found.notes == ("Fresh discriminator: latest_net_D_A.pth judges 3 channels, and 6 are needed.",)
 
 
 @pytest.mark.parametrize(("data", "teacher", "gan", "players"), [
@@ -614,6 +618,13 @@ def test_dropout_can_be_switched_off(stage, tmp_path):
         settings |= {"image_size": 64}  # the smallest U-Net with dropout
         losses.append([event["losses"] for event in events(tmp_path / str(no_dropout), "train", settings, 2)])
     assert losses[0] != losses[1]
+
+
+def test_a_unet_may_halve_less_often():
+    assert generator_config(TrainSettings(image_size=128)).levels == 7
+    assert generator_config(TrainSettings(image_size=128, levels=5)).levels == 5
+    with pytest.raises(SettingsError, match="'levels' is 7, but 64 pixels can be halved 6 times"):
+        generator_config(TrainSettings(image_size=64, levels=7))
 
 
 def test_every_setting_is_covered_here():

@@ -35,7 +35,8 @@ class Carry:
 class Job:
     """A generator to compress, the game to train it in, and the choices of a method.
 
-    importance: measures the dense net; called once, when the search starts. fresh: the players that start untrained.
+    importance: measures the dense net; called once, when the search starts. fresh: the players that start untrained;
+    players: a sentence about where each came from.
     """
 
     generator: Generator
@@ -51,6 +52,7 @@ class Job:
     embedding: int = 8
     ema: float = 0.0
     mixed_precision: bool = False
+    players: tuple[str, ...] = ()
 
     def training(
         self, task: Task, phase: str, steps: int, rate: float, carry: Carry | None = None, *, decay: bool = False

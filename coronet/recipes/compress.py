@@ -34,4 +34,4 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
         for step in steps:
             previewer.after(step, phased.current)
             yield step
-    finish_compression(opened, run, dense, phased)
+    finish_compression(opened, run, dense, phased, job.players)

@@ -1,6 +1,6 @@
 """The end of a run: scores of dense and slim net, the checked ONNX file, the safetensors file and the report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -23,7 +23,7 @@ SCORED_IMAGES = 100
 CHECKED_IMAGES = 4
 
 
-def finish_compression(opened: Opened, run: Run, dense: Generator, phased: PhasedRun) -> None:
+def finish_compression(opened: Opened, run: Run, dense: Generator, phased: PhasedRun, players: Sequence[str]) -> None:
     """Write slim.safetensors, slim.onnx and, last of all, report.json; then drop the state."""
     student, kept = phased.carry.student, phased.carry.kept
     assert student is not None
@@ -55,9 +55,10 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
             "total": sum(seconds.values()),
         },
         **_scores(opened.data, dense, student),
-        "onnx": exported.to_json(),
+        "onnx": exported.to_json() | {"path": "slim.onnx"},  # a run folder may be moved
         "seed": settings.seed,
         "method": settings.method,
+        "players": list(players),
         "data": opened.data.summary(),
         "versions": versions(),
     }

@@ -218,6 +218,7 @@ def _player(
 ) -> tuple[nn.Module, bool, str]:
     """Give a player, whether it is fresh, and a sentence about it."""
     path = _companion(player, family, choices.direction)
+    reason = "none was found beside the model"
     if path is not None and player == "backward":
         return build_generator(load(path)).train(), False, f"Backward generator from {path.name}."
     if path is not None:
@@ -226,14 +227,12 @@ def _player(
             network = PatchDiscriminator(config)
             network.load_state_dict(weights)
             return network, False, f"{player} from {path.name}."
+        reason = f"{path.name} judges {config.input_channels} channels, and {_judged_channels(data)} are needed"
     if player == "backward":
         assert isinstance(generator.config, GeneratorConfig)
-        return (
-            fresh_generator(generator.config, choices.seed, player),
-            True,
-            "Fresh backward generator: none was found.",
-        )
-    return _fresh_discriminator(choices, data, player), True, f"Fresh {player}: none was found beside the model."
+        backward = fresh_generator(generator.config, choices.seed, player)
+        return backward, True, f"Fresh backward generator: {reason}."
+    return _fresh_discriminator(choices, data, player), True, f"Fresh {player}: {reason}."
 
 
 def _companion(player: str, family: Family, direction: str) -> Path | None:

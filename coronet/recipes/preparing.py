@@ -81,6 +81,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         embedding=settings.embedding,
         ema=settings.ema,
         mixed_precision=settings.mixed_precision,
+        players=game.notes,
     )
 
 

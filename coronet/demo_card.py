@@ -1,0 +1,62 @@
+"""The model card of a demo world: what its networks are, how they were made, what they score and cannot do."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from coronet.recipes.settings import TrainSettings
+from coronet.scenes.write import Amount
+from coronet.settings import to_json
+
+_TITLES = {
+    "shoes": "Drawing → shoe: a Pix2Pix U-Net",
+    "horses": "Horse ↔ zebra: the two ResNet generators of a CycleGAN",
+    "seasons": "Summer ↔ winter: the two ResNet generators of a CycleGAN",
+}
+_LIMITS = {
+    "shoes": "Other things than shoes from the side, pencil lines without colour, and photos of drawings: it has seen "
+    "drawn lines on pure white only.",
+    "horses": "Photos: it has seen drawn animals in drawn meadows only. The colour of a horse cannot be read off a "
+    "zebra, so `zebra2horse` chooses one.",
+    "seasons": "Photos: it has seen drawn landscapes only. What snow hides (flowers, the meadow's hue) `winter2summer` "
+    "makes up.",
+}
+
+
+def card(world: str, amount: Amount, settings: TrainSettings, report: Mapping[str, Any]) -> str:
+    """Write the card in Markdown; `report` is the training's, with `evaluated` scores by demo name."""
+    drawn = f"python -m coronet scenes {world} --train {amount.train} --test {amount.test} --out {world}"
+    scores = "\n".join(
+        f"| `demo/{name}` | {found['psnr_db']:.2f} dB | {found['ssim']:.3f} | {found['l1']:.4f} | {found['images']} |"
+        for name, found in report["evaluated"].items()
+    )
+    minutes = report["seconds"]["total"] / 60
+    return f"""# {_TITLES[world]}
+
+{report["parameters"]:,} parameters and {report["macs"] / 1e9:.3f} GMACs per generator at {amount.image_size} x \
+{amount.image_size}; weights are stored as float16. The discriminators lie beside them, so that a compression can go on
+with them. Trained by this project on scenes it draws itself: no photo and no third-party weight is in it.
+
+```sh
+{drawn}
+{_command(world, settings)}
+```
+{report["steps"]:,} steps, seed {report["seed"]}, {minutes:.0f} minutes on one core. `python -m coronet.demo_build` \
+does all of it again.
+
+Scores of the stored weights against the truth, on test scenes (`coronet evaluate --model demo/NAME --data {world}`):
+
+| model | PSNR | SSIM | L1 | images |
+|---|---|---|---|---|
+{scores}
+
+What it cannot do: {_LIMITS[world]}
+"""
+
+
+def _command(world: str, settings: TrainSettings) -> str:
+    plain = to_json(TrainSettings())
+    words = [f"python -m coronet train --kind {settings.kind} --data {world}"]
+    for name, value in to_json(settings).items():
+        if value != plain[name] and name not in ("kind", "data", "threads"):
+            words.append(f"--{name.replace('_', '-')} {value}")
+    return " ".join([*words, f"--out runs/{world}"])
