@@ -11,6 +11,8 @@ TINY = {
     "mobile_resnet_batch": resnet_config(ngf=4, blocks=1, mobile=True, norm="batch", image_size=32),
     "unet": unet_config(ngf=4, image_size=32),
     "unet_instance": unet_config(ngf=4, image_size=64, norm="instance"),
+    "resnet_resize": resnet_config(ngf=4, blocks=1, image_size=32, upsample="resize"),
+    "unet_resize": unet_config(ngf=4, image_size=32, upsample="resize"),
 }
 
 

@@ -595,6 +595,7 @@ TRAINING_ARRIVING = {
     "ngf": 6,
     "blocks": 2,
     "norm": "batch",
+    "upsample": "resize",
     "direction": "BtoA",
     "ndf": 6,
 }

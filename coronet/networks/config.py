@@ -9,6 +9,7 @@ from coronet.errors import CheckpointError
 
 Architecture = Literal["resnet", "mobile_resnet", "unet"]
 Norm = Literal["instance", "batch"]
+Upsample = Literal["transposed", "resize"]
 RESNET_FIXED_GROUPS = ("stem", "down1", "trunk", "up1", "up2")
 MAX_WIDTH = 8192
 MAX_BLOCKS = 64
@@ -21,6 +22,8 @@ class GeneratorConfig:
     widths: channels per group. ResNet: stem, down1, trunk, block0 .. block{n-1}, up1, up2. U-Net: down1 .. down{L},
     up{L} .. up2 (up{k} is the output of the k-th transposed convolution, counted from the outside).
     image_size: side in pixels the model was made for; `dropout` acts in training only.
+    upsample: how features are enlarged: by transposed convolutions, as published, or by nearest neighbours and a plain
+    3x3 convolution (Odena et al. 2016), which costs more MACs and leaves no checkerboard.
     """
 
     architecture: Architecture
@@ -30,6 +33,7 @@ class GeneratorConfig:
     output_channels: int = 3
     dropout: bool = False
     image_size: int = 256
+    upsample: Upsample = "transposed"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", MappingProxyType(dict(self.widths)))
@@ -63,6 +67,7 @@ class GeneratorConfig:
             self.blocks,
             self.levels,
             self.norm,
+            self.upsample,
             self.input_channels,
             self.output_channels,
         )
@@ -99,6 +104,7 @@ def resnet_config(
     norm: Norm = "instance",
     dropout: bool = False,
     image_size: int = 256,
+    upsample: Upsample = "transposed",
 ) -> GeneratorConfig:
     """Describe the CycleGAN generator with the usual widths (ngf, 2 ngf, 4 ngf)."""
     widths = {"stem": ngf, "down1": 2 * ngf, "trunk": 4 * ngf}
@@ -110,6 +116,7 @@ def resnet_config(
         norm=norm,
         dropout=dropout,
         image_size=image_size,
+        upsample=upsample,
     )
 
 
@@ -120,6 +127,7 @@ def unet_config(
     norm: Norm = "batch",
     dropout: bool = True,
     levels: int | None = None,
+    upsample: Upsample = "transposed",
 ) -> GeneratorConfig:
     """Describe the Pix2Pix U-Net with the usual widths (ngf times 1, 2, 4, 8, 8, ...).
 
@@ -128,7 +136,14 @@ def unet_config(
     levels = levels or (image_size & -image_size).bit_length() - 1
     down = {f"down{level}": ngf * min(2 ** (level - 1), 8) for level in range(1, levels + 1)}
     up = {f"up{level}": down[f"down{level - 1}"] for level in range(levels, 1, -1)}
-    return GeneratorConfig(architecture="unet", widths=down | up, norm=norm, dropout=dropout, image_size=image_size)
+    return GeneratorConfig(
+        architecture="unet",
+        widths=down | up,
+        norm=norm,
+        dropout=dropout,
+        image_size=image_size,
+        upsample=upsample,
+    )
 
 
 def _check(config: GeneratorConfig) -> None:
@@ -137,6 +152,8 @@ def _check(config: GeneratorConfig) -> None:
             f"There is no '{config.architecture}' generator with '{config.norm}' norm. "
             f"Known: {', '.join(get_args(Architecture))} with {' or '.join(get_args(Norm))}."
         )
+    if config.upsample not in get_args(Upsample):
+        raise CheckpointError(f"'upsample' is {config.upsample!r}, but must be {' or '.join(get_args(Upsample))}.")
     numbers = {
         **config.widths,
         "input_channels": config.input_channels,

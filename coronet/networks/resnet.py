@@ -16,6 +16,13 @@ def make_norm(norm: Norm, channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)
 
 
+def enlarged(features: Tensor, config: GeneratorConfig) -> Tensor:
+    """Prepare (N, C, H, W) for an enlarging convolution: a plain one gets (N, C, 2H + 2, 2W + 2), padded."""
+    if config.upsample == "transposed":
+        return features
+    return _reflect(F.interpolate(features, scale_factor=2, mode="nearest"), 1)
+
+
 class DenseBlock(nn.Module):
     """images + norm(conv3(relu(norm(conv3(images)))))."""
 
@@ -58,7 +65,7 @@ class MobileBlock(nn.Module):
 
 
 class ResnetGenerator(nn.Module):
-    """7x7 stem, two stride-2 convolutions, residual trunk, two transposed convolutions, 7x7 head, tanh."""
+    """7x7 stem, two stride-2 convolutions, residual trunk, two enlarging convolutions, 7x7 head, tanh."""
 
     def __init__(self, config: GeneratorConfig) -> None:
         super().__init__()
@@ -75,9 +82,9 @@ class ResnetGenerator(nn.Module):
         self.blocks = nn.ModuleList(
             block(widths["trunk"], widths[f"block{index}"], norm, config.dropout) for index in range(config.blocks)
         )
-        self.up1 = _upsample(widths["trunk"], widths["up1"], bias)
+        self.up1 = _make_up(config, widths["trunk"], widths["up1"], bias)
         self.up1_norm = make_norm(norm, widths["up1"])
-        self.up2 = _upsample(widths["up1"], widths["up2"], bias)
+        self.up2 = _make_up(config, widths["up1"], widths["up2"], bias)
         self.up2_norm = make_norm(norm, widths["up2"])
         self.head = nn.Conv2d(widths["up2"], config.output_channels, 7)
 
@@ -88,8 +95,8 @@ class ResnetGenerator(nn.Module):
         features = F.relu(self.down2_norm(self.down2(features)))
         for block in self.blocks:
             features = block(features)
-        features = F.relu(self.up1_norm(self.up1(features)))
-        features = F.relu(self.up2_norm(self.up2(features)))
+        features = F.relu(self.up1_norm(self.up1(enlarged(features, self.config))))
+        features = F.relu(self.up2_norm(self.up2(enlarged(features, self.config))))
         return self.head(_reflect(features, 3)).tanh()
 
     def axes(self) -> Axes:
@@ -104,7 +111,8 @@ class ResnetGenerator(nn.Module):
         for index in range(len(self.blocks)):
             table |= _block_axes(f"blocks.{index}", f"block{index}", self.config.architecture == "mobile_resnet")
         for name, source in (("up1", "trunk"), ("up2", "up1")):
-            table |= convolution_axes(name, [name], [source], transposed=True) | norm_axes(f"{name}_norm", name)
+            table |= convolution_axes(name, [name], [source], transposed=self.config.upsample == "transposed")
+            table |= norm_axes(f"{name}_norm", name)
         table |= convolution_axes("head", [], ["up2"])
         return {name: table[name] for name in self.state_dict() if name in table}
 
@@ -147,7 +155,9 @@ def _block_axes(name: str, inner: str, mobile: bool) -> Axes:
     return table
 
 
-def _upsample(channels: int, out: int, bias: bool) -> nn.ConvTranspose2d:
+def _make_up(config: GeneratorConfig, channels: int, out: int, bias: bool) -> nn.Module:
+    if config.upsample == "resize":
+        return nn.Conv2d(channels, out, 3, bias=bias)
     return nn.ConvTranspose2d(channels, out, 3, stride=2, padding=1, output_padding=1, bias=bias)
 
 

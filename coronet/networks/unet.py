@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from coronet.channels import Axes, convolution_axes, norm_axes
 from coronet.networks.config import GeneratorConfig
-from coronet.networks.resnet import make_norm
+from coronet.networks.resnet import enlarged, make_norm
 
 
 class UnetGenerator(nn.Module):
@@ -31,9 +31,7 @@ class UnetGenerator(nn.Module):
             down = widths[f"down{level}"]
             skip = 0 if level == levels else widths[f"up{level + 1}"]
             self.downs[f"down{level}"] = nn.Conv2d(into[level], down, 4, stride=2, padding=1, bias=bias)
-            self.ups[f"up{level}"] = nn.ConvTranspose2d(
-                down + skip, out[level], 4, stride=2, padding=1, bias=bias or level == 1
-            )
+            self.ups[f"up{level}"] = _make_up(config, down + skip, out[level], bias or level == 1)
             if 1 < level < levels:
                 self.norms[f"down{level}"] = make_norm(config.norm, down)
             if level > 1:
@@ -48,27 +46,34 @@ class UnetGenerator(nn.Module):
             skips.append(self.norms[f"down{level}"](features) if level < self.levels else features)
         features = skips.pop()
         for level in range(self.levels, 1, -1):
-            features = self.norms[f"up{level}"](self.ups[f"up{level}"](F.relu(features)))
+            features = self.norms[f"up{level}"](self.ups[f"up{level}"](enlarged(F.relu(features), self.config)))
             if 5 <= level < self.levels:
                 features = self.dropout(features)
             features = torch.cat([skips.pop(), features], dim=1)
-        return self.ups["up1"](F.relu(features)).tanh()
+        return self.ups["up1"](enlarged(F.relu(features), self.config)).tanh()
 
     def axes(self) -> Axes:
         """Give the AXES table: the channel groups along each tensor dimension."""
         table: dict[str, tuple[tuple[str, ...], ...]] = {}
+        transposed = self.config.upsample == "transposed"
         for level in range(1, self.levels + 1):
             down, up = f"down{level}", f"up{level}"
             source = [f"down{level - 1}"] if level > 1 else []
             joined = [down] if level == self.levels else [down, f"up{level + 1}"]
             table |= convolution_axes(f"downs.{down}", [down], source) | norm_axes(f"norms.{down}", down)
-            table |= convolution_axes(f"ups.{up}", [up] if level > 1 else [], joined, transposed=True)
+            table |= convolution_axes(f"ups.{up}", [up] if level > 1 else [], joined, transposed=transposed)
             table |= norm_axes(f"norms.{up}", up)
         return {name: table[name] for name in self.state_dict() if name in table}
 
     def feature_layers(self) -> dict[str, str]:
         """Give the modules whose output a student may imitate, each with the channel group of that output."""
         return {f"norms.up{level}": f"up{level}" for level in range(2, min(self.levels, 5) + 1)}
+
+
+def _make_up(config: GeneratorConfig, channels: int, out: int, bias: bool) -> nn.Module:
+    if config.upsample == "resize":
+        return nn.Conv2d(channels, out, 3, bias=bias)
+    return nn.ConvTranspose2d(channels, out, 4, stride=2, padding=1, bias=bias)
 
 
 def published_keys(config: GeneratorConfig) -> dict[str, str]:

@@ -128,6 +128,9 @@ class TrainSettings(OptimisationChoices):
         group="Network",
     )
     norm: Literal["instance", "batch"] | None = setting(None, "Norm", help="Empty: as published.", group="Network")
+    upsample: Literal["transposed", "resize"] = setting(
+        "transposed", "Enlarge by", help="resize: no checkerboard, more MACs, not as published.", group="Network"
+    )
     no_dropout: bool = setting(False, "No dropout", help="U-Net only.", group="Network")
     steps: int | None = setting(None, "Steps", low=1, high=MAX_STEPS, group="Length")
     minutes: float | None = setting(None, "Minutes", low=0.05, high=100_000.0, group="Length")

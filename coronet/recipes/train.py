@@ -83,6 +83,7 @@ def generator_config(settings: TrainSettings) -> GeneratorConfig:
             norm=settings.norm or "batch",
             dropout=not settings.no_dropout,
             levels=settings.levels,
+            upsample=settings.upsample,
         )
     if size % 4:
         raise SettingsError(f"'image_size' is {size}, but must be a multiple of 4 for a ResNet.")
@@ -92,6 +93,7 @@ def generator_config(settings: TrainSettings) -> GeneratorConfig:
         mobile=architecture == "mobile_resnet",
         norm=settings.norm or "instance",
         image_size=size,
+        upsample=settings.upsample,
     )
 
 
