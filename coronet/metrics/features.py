@@ -27,7 +27,12 @@ SMALLEST = 32  # pixels a side that the five stages need
 WIDTHS = (24, 32, 48, 64, 96)  # channels of the stages; each halves the image
 POOLED = 3 + sum(WIDTHS) + WIDTHS[-1]  # mean colour, log spread of every stage, mean of the last one
 HIDDEN = 64
-DAMAGES = 5  # kinds of damage whose severity the network tells
+# How much and with which power each part counts in the distance: chosen of some 50 mixtures by rank agreement with
+# FID-768 on drawn scenes, and by whether the distance also rose with damage to zebras and landscapes.
+COLOUR_WEIGHT, CONTENT_WEIGHT = 0.1, 0.02
+SEVERITY_WEIGHTS = (1.0, 1.1, 0.9, 1.2, 0.3)  # blur, noise, JPEG, patches, colour
+SEVERITY_POWERS = (0.6, 0.6, 1.0, 0.5, 0.6)
+DAMAGES = len(SEVERITY_WEIGHTS)
 FEATURES = POOLED + HIDDEN + DAMAGES
 _KEY = "coronet"  # of the safetensors metadata
 _BATCH = 32
@@ -64,7 +69,17 @@ class ProxyNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Turn images (N, 3, H, W) in [-1, 1], sides at least 32, into features (N, 432)."""
-        return torch.cat(self.parts(images), dim=1)
+        pooled, hidden, severity = self.parts(images)
+        shaped = severity.sign() * severity.abs() ** severity.new_tensor(SEVERITY_POWERS)
+        return torch.cat(
+            [
+                COLOUR_WEIGHT * pooled[:, :3],
+                CONTENT_WEIGHT * pooled[:, 3:],
+                CONTENT_WEIGHT * hidden,
+                shaped * shaped.new_tensor(SEVERITY_WEIGHTS),
+            ],
+            dim=1,
+        )
 
 
 def load_proxy(path: Path = PROXY_FILE) -> ProxyNetwork:

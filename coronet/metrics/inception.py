@@ -23,7 +23,7 @@ PROTOCOL = (
     "FID-768: 8-bit RGB, 299 x 299 by bilinear interpolation, mean of Mixed_6e of the FID Inception of 2015-12-05"
 )
 _BATCH = 8
-_LIBRARIES: list[torch.library.Library] = []  # what they declare lasts as long as they live
+_LIBRARIES: list[Any] = []  # what they declare lasts as long as they live
 
 
 class Inception768(nn.Module):
@@ -85,8 +85,9 @@ def inception_features(network: Inception768, images: Iterable[Tensor]) -> NDArr
     """Give features (N, 768) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], each as it would be saved."""
     found = []
     for batch in images:
-        for part in as_saved(batch if batch.ndim == 4 else batch[None]).split(_BATCH):
-            found.append(network(part).double().numpy())
+        saved = as_saved(batch if batch.ndim == 4 else batch[None])
+        for start in range(0, len(saved), _BATCH):
+            found.append(network(saved[start : start + _BATCH]).double().numpy())
     return np.concatenate(found) if found else np.empty((0, 768))
 
 
@@ -100,7 +101,7 @@ def _pytorch_fid() -> Any:
     except RuntimeError as error:
         if "torchvision::" not in str(error):
             raise
-        library = torch.library.Library("torchvision", "DEF")
+        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for name in ("nms", "qnms"):
             library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _LIBRARIES.append(library)
