@@ -148,8 +148,11 @@ class Training:
         decay: bool = False,
         optimisers: Mapping[str, NamedAdam] | None = None,
         mixed_precision: bool = False,
+        shares: Mapping[str, float] | None = None,
     ) -> None:
+        """Take the task and its plan; `shares`: players that learn at another rate, times `learning_rate`."""
         self.task = task
+        self.shares = dict(shares or {})
         self.phase = phase
         self.steps = steps
         self.learning_rate = learning_rate
@@ -224,7 +227,8 @@ def _moves(
         gradients = _gradients(torch.stack(list(losses.values())).sum(), tensors)
         for player in active:
             training.optimisers[player].step(
-                {name: gradients[player][name] for name in learned[player] if name in gradients[player]}, rate
+                {name: gradients[player][name] for name in learned[player] if name in gradients[player]},
+                rate * training.shares.get(player, 1.0),
             )
             seen[player] = {name: gradients[player][name] for name in watched.get(player, {})}
     return values, seen

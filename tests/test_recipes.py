@@ -596,6 +596,7 @@ TRAINING_ARRIVING = {
     "blocks": 2,
     "norm": "batch",
     "upsample": "resize",
+    "discriminator_rate": 0.5,
     "direction": "BtoA",
     "ndf": 6,
 }

@@ -132,5 +132,8 @@ class TrainSettings(OptimisationChoices):
         "transposed", "Enlarge by", help="resize: no checkerboard, more MACs, not as published.", group="Network"
     )
     no_dropout: bool = setting(False, "No dropout", help="U-Net only.", group="Network")
+    discriminator_rate: float = setting(
+        1.0, "Discriminators' rate", low=0.01, high=10.0, help="Times the learning rate.", group="Training"
+    )
     steps: int | None = setting(None, "Steps", low=1, high=MAX_STEPS, group="Length")
     minutes: float | None = setting(None, "Minutes", low=0.05, high=100_000.0, group="Length")

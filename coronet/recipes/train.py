@@ -50,6 +50,7 @@ def train(settings: TrainSettings, run: Run) -> Steps:
             seed=settings.seed,
             decay=True,
             mixed_precision=settings.mixed_precision,
+            shares={player: settings.discriminator_rate for player in objective.networks if player != "backward"},
         )
 
     steps = _fixed_steps(settings, run, start, batch_at)
