@@ -22,6 +22,8 @@ _REASONS = {
     errno.ENOENT: "its folder does not exist. Create it first",
     errno.ENOTDIR: "a file stands where a folder is needed. Choose another path",
     errno.EISDIR: "a folder stands where a file is needed. Choose another path",
+    errno.EEXIST: "something of that name is there already. Choose another path",
+    errno.ENOTEMPTY: "something is in that folder already. Choose another path",
     errno.ENAMETOOLONG: "the name is too long. Choose a shorter one",
 }
 

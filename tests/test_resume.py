@@ -184,6 +184,22 @@ def test_a_step_is_on_record_before_its_state_is_saved(stage, tmp_path, monkeypa
     assert {*checked} == set(range(1, 8))
 
 
+def test_slow_saves_come_less_often(stage, tmp_path, monkeypatch):
+    """A state of hundreds of megabytes must not be written after every step; one before each phase's end always is."""
+    saves, save_state = [], Run.save_state
+
+    def slow(run, state):
+        saves.append(state["done"])
+        time.sleep(0.3)
+        save_state(run, state)
+
+    monkeypatch.setattr(Run, "save_state", slow)
+    path, (verb, settings) = tmp_path / "run", CASES["single"](stage)
+    Run.create(path, verb, settings | {"save_seconds": 1e-6})
+    go_on(path)
+    assert saves == [1, 6, 9]
+
+
 def test_importance_is_measured_once(stage, tmp_path, monkeypatch):
     """On a large net it takes minutes, and the state holds what came of it."""
     path, measured = tmp_path / "run", []

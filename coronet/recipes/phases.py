@@ -16,6 +16,8 @@ from coronet.runs import Run
 from coronet.slimming import slim
 from coronet.training import Steps, Task, Training, fit
 
+_LEAST_BETWEEN = 20  # times as long as a save takes
+
 
 class PhasedRun:
     """Phases under way in a run folder; after the last step `carry` holds the outcome."""
@@ -28,7 +30,7 @@ class PhasedRun:
         self._dense = dense
         self._batch_at = batch_at
         self._save_seconds = save_seconds
-        self._saved = time.monotonic()
+        self._due = time.monotonic() + save_seconds
         self._seconds: dict[str, float] = {}  # by phase, over all sessions
         self._training: Training | None = None
         self.carry = Carry()
@@ -80,11 +82,12 @@ class PhasedRun:
                 except GeneratorExit:  # stopped between two steps; an error inside one must not be saved
                     self._save(training, before)
                     raise
-                if time.monotonic() - self._saved >= self._save_seconds:  # by now the step is on record
+                if time.monotonic() >= self._due:  # by now the step is on record
                     self._save(training, before)
         self._save(training, before)
 
     def _save(self, training: Training, before: int) -> None:
+        begin = time.monotonic()
         self._run.save_state(
             {
                 "training": training.state(),
@@ -93,7 +96,9 @@ class PhasedRun:
                 "seconds": dict(self._seconds),
             }
         )
-        self._saved = time.monotonic()
+        now = time.monotonic()
+        # A large state takes seconds to write: it must not become what a run mostly does.
+        self._due = now + (max(self._save_seconds, _LEAST_BETWEEN * (now - begin)) if self._save_seconds else 0.0)
 
     def _restored(self, state: Mapping[str, Any]) -> Carry:
         kept = state["kept"]

@@ -22,7 +22,7 @@ def _draw(random: Random, size: int) -> Scene:
 
 
 def _drawing(random: Random, size: int, shoe: Shoe, *, plain: bool) -> Floats:
-    width = random.uniform(0.007, 0.0175)
+    width = random.uniform(0.011, 0.026)
     care = 0.0 if plain else random.uniform(0.1, 1.0)
     shapes = []
     for points, colour in shoe.pencil:

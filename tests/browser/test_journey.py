@@ -8,6 +8,7 @@ import onnxruntime
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from coronet.demos import demo_names
 from tests.browser.conftest import SCREENSHOTS
 
 pytestmark = pytest.mark.browser
@@ -98,9 +99,11 @@ def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
     address, _ = open_studio()
     page = visitor.new_page()
     page.goto(address)
-    expect(page.locator("#model input")).to_have_value("demo/shoes")
+    expect(page.locator("#model input")).to_have_value(demo_names()[0])
+    expect(page.locator("#data input")).to_have_value(re.compile("^scenes/"))
     expect(page.locator("#numbers table")).to_be_visible()
     keep_screenshots(page, "fresh")
+    of_the_demo = slim_macs(page)
 
     page.get_by_role("button", name="Add a model").click()
     page.locator("#model-file input[type=file]").set_input_files(tiny_data / "test" / "0.png")
@@ -108,7 +111,7 @@ def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
     page.locator("#model-file input[type=file]").set_input_files(tiny_model)
     expect(page.locator("#model input")).to_have_value("uploaded/tiny")
     expect(page.locator("#no-model")).to_be_hidden()
-    expect(page.locator("#numbers")).not_to_contain_text("96.4 M")  # the demo's MACs: the tiny model has answered
+    expect(page.locator("#numbers")).not_to_contain_text(of_the_demo)  # the tiny model has answered
     shown = page.locator("#dense img").get_attribute("src") or ""
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload a picture").click()
