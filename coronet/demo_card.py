@@ -13,11 +13,11 @@ _TITLES = {
     "seasons": "Summer ↔ winter: the two ResNet generators of a CycleGAN",
 }
 _LIMITS = {
-    "shoes": "Other things than shoes from the side, pencil lines without colour, and photos of drawings: it has seen "
+    "shoes": "other things than shoes from the side, pencil lines without colour, and photos of drawings: it has seen "
     "drawn lines on pure white only.",
-    "horses": "Photos: it has seen drawn animals in drawn meadows only. The colour of a horse cannot be read off a "
+    "horses": "photos: it has seen drawn animals in drawn meadows only. The colour of a horse cannot be read off a "
     "zebra, so `zebra2horse` chooses one.",
-    "seasons": "Photos: it has seen drawn landscapes only. What snow hides (flowers, the meadow's hue) `winter2summer` "
+    "seasons": "photos: it has seen drawn landscapes only. What snow hides (flowers, the meadow's hue) `winter2summer` "
     "makes up.",
 }
 
@@ -33,8 +33,9 @@ def card(world: str, amount: Amount, settings: TrainSettings, report: Mapping[st
     return f"""# {_TITLES[world]}
 
 {report["parameters"]:,} parameters and {report["macs"] / 1e9:.3f} GMACs per generator at {amount.image_size} x \
-{amount.image_size}; weights are stored as float16. The discriminators lie beside them, so that a compression can go on
-with them. Trained by this project on scenes it draws itself: no photo and no third-party weight is in it.
+{amount.image_size}; weights are stored as float16.
+Discriminators lie beside the generators, so that a compression can go on with them.
+Trained by this project on scenes it draws itself: no photo and no third-party weight is in it.
 
 ```sh
 {drawn}

@@ -468,7 +468,7 @@ def test_a_cancelled_job_stops_before_it_starts(tmp_path: Path, tiny: dict[str, 
 
 
 def test_a_users_mistake_is_one_sentence_and_a_bug_leaves_a_traceback(
-    tmp_path: Path, tiny: dict[str, object], caplog: pytest.LogCaptureFixture
+    tmp_path: Path, tiny: dict[str, object], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = JobTable(tmp_path / "runs", Launches())
     run = queue(table, {**tiny, "data": str(tmp_path / "nothing")})
@@ -478,7 +478,7 @@ def test_a_users_mistake_is_one_sentence_and_a_bug_leaves_a_traceback(
     assert "Traceback" not in caplog.text
     table.resume(run.name)
     run.settings = tiny
-    (run.path / "lengths.json").write_text("no JSON")
+    monkeypatch.setattr("coronet.recipes.compress.batches", None)
     assert work(run, table, after(1000)) == 1
     assert "worker.log" in table.job(run.name).message
     assert "\n" not in table.job(run.name).message

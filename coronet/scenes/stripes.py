@@ -27,14 +27,14 @@ def stripes(animal: Animal, phase: float) -> tuple[list[Floats], list[Floats]]:
     throat = np.concatenate(
         [[(0.53, 0.52) if animal.skull[0][1] > 0.7 else (0.43, 0.46)], animal.neck.at(np.linspace(0.30, 1, 6), -1.02)]
     )
-    near = _bands(back, belly, 9, phase, (0.30, 0.12), bend=0.7)
-    near += _bands(crest, throat, 6, 1 - phase, (0.28, 0.16))
+    near = _bands(back, belly, 6, phase, (0.30, 0.12), bend=0.7)
+    near += _bands(crest, throat, 4, 1 - phase, (0.28, 0.16))
     brow = animal.on_head([(0.0, 0.10), (0.10, 0.09), (0.30, 0.055)])
     jaw = animal.on_head([(-0.04, -0.12), (0.06, -0.14), (0.24, -0.07)])
-    near += _bands(brow, jaw, 4, phase, (0.26, 0.10))
+    near += _bands(brow, jaw, 3, phase, (0.26, 0.10))
     far: list[Floats] = []
     for i, leg in enumerate(animal.legs):
-        start, count = (0.27, 7) if i % 2 == 0 else (0.36, 6)
+        start, count = (0.27, 5) if i % 2 == 0 else (0.36, 5)
         along = np.linspace(start, 0.97, 12)
         (near if i < 2 else far).extend(_bands(leg.at(along, 1.1), leg.at(along, -1.1), count, phase, (0.28, 0.22)))
     along = np.linspace(0.1, 0.5, 5)
