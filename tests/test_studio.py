@@ -38,6 +38,7 @@ from coronet.studio.guard import read_people
 from coronet.studio.launch import main
 from coronet.studio.outcomes import figure as trade_off
 from coronet.studio.outcomes import find_outcomes
+from coronet.studio.outcomes import pictures as outcome_pictures
 from coronet.studio.outcomes import table as outcome_table
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
@@ -190,6 +191,9 @@ def test_a_finished_run_stands_beside_the_ready_made_nets(desk: Desk) -> None:
     assert "20.0 dB" in outcome_table(outcomes)
     assert "Against the dense net" in outcome_table(outcomes)
     assert trade_off(outcomes).data[0].y == (20.0,)
+    shown = outcome_pictures([(Image.new("RGB", (4, 4)), outcomes[0].label)])
+    assert "alt='Translation by the trained slim net: your run 3.0×'" in shown
+    assert shown.count("data:image/png;base64,") == 1
 
 
 def test_a_damaged_report_is_no_outcome(desk: Desk, tmp_path: Path) -> None:

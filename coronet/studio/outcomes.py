@@ -1,9 +1,11 @@
 """What trained slim nets of a model there are, ready-made or of this studio's runs, and their trade-off as a figure."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from coronet.studio import text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+    from PIL import Image
 
 _COLOURS = {"ready": "#0072B2", "own": "#D55E00"}
 _SYMBOLS = {"ready": "circle", "own": "square"}
@@ -83,6 +86,18 @@ def figure(outcomes: Sequence[Outcome]) -> "go.Figure":
         height=340, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend={"orientation": "h", "y": -0.25}
     )
     return drawing
+
+
+def pictures(shown: Sequence[tuple["Image.Image", str]]) -> str:
+    """Lay pictures out with their labels below, as many in a row as fit."""
+    figures = []
+    for picture, label in shown:
+        file = BytesIO()
+        picture.save(file, "PNG")
+        source = f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
+        words = escape(text.TRAINED_ALT.format(label=label), quote=True)
+        figures.append(f"<figure><img src='{source}' alt='{words}'><figcaption>{escape(label)}</figcaption></figure>")
+    return f"<div class='trained'>{''.join(figures)}</div>"
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

@@ -14,6 +14,7 @@ from coronet.studio import charts, text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.outcomes import figure as trade_off
+from coronet.studio.outcomes import pictures
 from coronet.studio.outcomes import table as outcome_table
 
 LARGEST_RATIO = 40
@@ -96,14 +97,13 @@ class Handlers:
         wanted = self._desk.sample_for(model, name)
         return (gr.skip(), gr.skip()) if wanted is None else (wanted, self._desk.picture(wanted))
 
-    def trained(self, model: str | None, image: Image.Image | None) -> tuple[Any, Any, str]:
+    def trained(self, model: str | None, image: Image.Image | None) -> tuple[str, Any, str]:
         """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table."""
         outcomes = self._desk.outcomes(model)
         if not outcomes or image is None:
-            return gr.Gallery([], visible=False), gr.Plot(visible=False), charts.sentence(text.NO_OUTCOME)
-        pictures = [(self._desk.translate(outcome, image), outcome.label) for outcome in outcomes[:_MOST_TRAINED]]
-        shown = gr.Gallery(pictures, visible=True)
-        return shown, gr.Plot(trade_off(outcomes), visible=True), outcome_table(outcomes)
+            return charts.sentence(text.NO_OUTCOME), gr.Plot(visible=False), ""
+        shown = [(self._desk.translate(outcome, image), outcome.label) for outcome in outcomes[:_MOST_TRAINED]]
+        return pictures(shown), gr.Plot(trade_off(outcomes), visible=True), outcome_table(outcomes)
 
     def upload_picture(self, path: str) -> tuple[Image.Image, Any]:
         """Read an uploaded picture."""
@@ -151,7 +151,7 @@ class Squeeze:
     dense: gr.Image
     slim: gr.Image
     numbers: gr.HTML
-    trained: gr.Gallery
+    trained: gr.HTML
     trade_off: gr.Plot
     outcomes: gr.HTML
 
@@ -181,12 +181,12 @@ def build_squeeze(desk: Desk) -> Squeeze:
         charts.sentence(text.WAITING), label=text.NUMBERS, elem_id="numbers", elem_classes="numbers-panel"
     )
     gr.Markdown(f"### {text.TRAINED}")
-    trained = gr.Gallery(
-        label=text.TRAINED_PICTURES, columns=4, height="auto", object_fit="contain", visible=False, elem_id="trained"
-    )
+    trained = gr.HTML(label=text.TRAINED_PICTURES, elem_id="trained")
     with gr.Row():
-        trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, min_width=320, elem_id="trade-off")
-        outcomes = gr.HTML(label=text.TRADE_OFF, elem_id="outcomes", elem_classes="numbers-panel")
+        with gr.Column(min_width=300):
+            trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, elem_id="trade-off")
+        with gr.Column(min_width=300):
+            outcomes = gr.HTML(label=text.TRADE_OFF, elem_id="outcomes", elem_classes="numbers-panel")
     shown = (source, dense, slim, numbers, trained, trade_off, outcomes)
     parts = Squeeze(model, notice, facts, model_file, picture, picture_file, slider, ratio, *shown)
     handlers = Handlers(desk)

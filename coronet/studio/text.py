@@ -56,6 +56,7 @@ TIME_NOTE = "Times are of one translation on the server, which may be busy."
 
 TRAINED = "Already trained: the same picture through the trained slim nets"
 TRAINED_PICTURES = "Trained slim nets"
+TRAINED_ALT = "Translation by the trained slim net: {label}"
 TRADE_OFF = "Quality against MACs"
 OUTCOME = {"ready": "ready-made {ratio:.1f}×", "own": "your run {ratio:.1f}×"}
 KINDS = {"ready": "ready-made", "own": "runs of this studio"}

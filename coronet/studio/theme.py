@@ -22,6 +22,11 @@ table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: ta
 .numbers-panel th[scope=row] { text-align: left !important; font-weight: 400; }
 .picture img { width: 100%; height: auto; min-height: min(18rem, 40vw); max-height: 24rem; object-fit: contain; }
 #model input, #picture input, #data input, #run input { text-overflow: ellipsis; margin-right: 1.6rem; }
+#outcomes th, #outcomes td { white-space: normal !important; padding-right: 0.3rem !important; }
+.trained { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 0.8rem; }
+.trained figure { margin: 0; max-width: 16rem; }
+.trained img { width: 100%; height: auto; border-radius: 4px; }
+.trained figcaption { font-size: 0.85rem; text-align: center; }
 .note { font-size: 0.85rem; margin: 0.4rem 0; }
 .healing { border-left: 4px solid var(--color-accent); padding: 0.3rem 0.8rem; margin: 0.2rem 0; }
 .small { font-weight: 600; margin: 0.7rem 0 0.2rem; }

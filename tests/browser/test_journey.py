@@ -65,14 +65,14 @@ def test_from_the_first_look_to_the_onnx_file(
     expect(page.get_by_role("slider", name="Compression ratio")).to_be_focused()
     keep_screenshots(page, "preview")
 
-    set_advanced(page, {"Image size": "32", "Search steps": "20", "Fine-tuning steps": "130", "Warm-up": "0"})
+    set_advanced(page, {"Image size": "32", "Search steps": "20", "Fine-tuning steps": "580", "Warm-up": "0"})
     assert page.evaluate(NAMELESS) == []
     page.get_by_role("button", name="Start the run").click()
     expect(page).to_have_url(re.compile(r"\?run=\d{8}-[0-9a-f]{12}$"))
     expect(page.locator("#progress progress")).to_be_visible()
 
     page.reload()
-    expect(page.locator("#progress .state")).to_contain_text("of 150")
+    expect(page.locator("#progress .state")).to_contain_text("of 600")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#progress .state")).to_contain_text("Paused")
     keep_screenshots(page, "paused")
