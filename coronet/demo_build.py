@@ -48,10 +48,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m coronet.demo_build", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for scenes and unfinished runs")
     parser.add_argument("--world", choices=tuple(SCENES), action="append", help="default: all")
-    parser.add_argument("--out", type=Path, default=DEMO_FOLDER, help="default: checkpoints/demo")
     chosen = parser.parse_args()
     for world in chosen.world or SCENES:
-        build_world(world, chosen.work.absolute(), chosen.out.absolute())
+        build_world(world, chosen.work.absolute(), DEMO_FOLDER)
 
 
 def build_world(world: str, work: Path, out: Path) -> None:
@@ -124,7 +123,7 @@ def _ship_run(run: Run, out: Path) -> None:
 
 @contextmanager
 def _timed(out: Path, world: str, stage: str) -> Iterator[None]:
-    """Add the seconds of a stage to the world's build.json; a stage that was done already adds none."""
+    """Add the seconds of a stage to the world's build.json; a stage that was done already adds next to none."""
     begin = time.monotonic()
     yield
     path = out / world / "build.json"

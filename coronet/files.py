@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
-from tempfile import mkdtemp
 from typing import Any
 from uuid import uuid4
 
@@ -97,19 +96,13 @@ def new_folder(path: Path) -> Iterator[Path]:
     with plain_os_errors(path, "create the folder"):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunError(f"{path} exists and is not empty. Nothing was changed: choose another folder.")
-        growing = Path(mkdtemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent))
+        growing = path.with_name(f".{path.name[:40]}.{uuid4().hex[:8]}.part")
+        growing.mkdir()
         try:
             yield growing
-            growing.chmod(0o777 & ~_umask())
             growing.replace(path)
         finally:
             rmtree(growing, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def cache_folder() -> Path:

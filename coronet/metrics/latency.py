@@ -4,7 +4,7 @@ import copy
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -87,13 +87,11 @@ def measure(
 
 def processor_name() -> str:
     """Name this machine's processor as its maker does, or at least its family."""
-    try:
+    with suppress(OSError):  # not Linux
         for line in _CPU_FILE.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
             if key.strip() == "model name" and value.strip():
                 return " ".join(value.split())
-    except OSError:  # not Linux
-        pass
     return platform.processor() or platform.machine() or "unknown processor"
 
 

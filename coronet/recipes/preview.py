@@ -19,7 +19,7 @@ from coronet.errors import CoronetError
 from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.images import fit, to_image, to_tensor
 from coronet.importance import Importance, per_cost, taylor
-from coronet.networks import Generator
+from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
 from coronet.recipes.settings import CompressSettings
 from coronet.slimming import choose, slim
@@ -69,9 +69,7 @@ class PreviewModel:
     def preview(self, image: Image.Image, ratio: float, *, budget: Budget = "macs", multiple_of: int = 1) -> Preview:
         """Cut, translate and count. Raises BudgetError where the ratio is out of reach."""
         config = self.generator.config
-        # A U-Net goes down to one pixel at the size it was made for; a ResNet takes any.
-        side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
-        source = fit(image, config.size_multiple, side)
+        source = _fitted(image, config)
         pixels = to_tensor(source).unsqueeze(0)
         scores = self.importance(source)
         begin = time.perf_counter()
@@ -131,10 +129,14 @@ def translate_picture(model: Path, image: Image.Image) -> Image.Image:
     """Translate a picture by a generator file, at the size a preview has."""
     stamp = model.stat()
     generator = _open_slim(model, stamp.st_mtime_ns, stamp.st_size)
-    config = generator.config
-    side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
     with torch.inference_mode():
-        return to_image(generator(to_tensor(fit(image, config.size_multiple, side)).unsqueeze(0)))
+        return to_image(generator(to_tensor(_fitted(image, generator.config)).unsqueeze(0)))
+
+
+def _fitted(image: Image.Image, config: GeneratorConfig) -> Image.Image:
+    """Scale a picture to what a net takes: a U-Net the size it was made for, a ResNet any."""
+    side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
+    return fit(image, config.size_multiple, side)
 
 
 @torch.no_grad()
