@@ -21,6 +21,7 @@ from coronet.demo_card import card
 from coronet.demos import DEMO_FOLDER, DEMOS, READY_MADE, Demo
 from coronet.files import make_folder, write_atomic, write_json_atomic
 from coronet.recipes.execute import execute
+from coronet.recipes.machine import best_device, has_bfloat16
 from coronet.recipes.settings import CompressSettings, DataChoices, TrainSettings
 from coronet.recipes.verbs import evaluate
 from coronet.runs import EVENTS, REPORT, SETTINGS, Run
@@ -36,8 +37,8 @@ _CYCLE_GAN = TrainSettings(kind="cycle_gan", ngf=24, blocks=6, ndf=32, upsample=
 _PIX2PIX = TrainSettings(kind="pix2pix", ngf=20, levels=5, ndf=32, upsample="resize", discriminator_rate=0.3)
 TEACHERS = {
     "shoes": replace(_PIX2PIX, norm="instance", batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),
-    "horses": replace(_CYCLE_GAN, steps=4000),
-    "seasons": replace(_CYCLE_GAN, steps=3000),
+    "horses": replace(_CYCLE_GAN, steps=9000),
+    "seasons": replace(_CYCLE_GAN, steps=5000),
 }
 _COMPRESSION = CompressSettings(search_steps=200, finetune_steps=600)
 COMPRESSIONS = {"shoes": replace(_COMPRESSION, batch_size=4), "horses": _COMPRESSION, "seasons": _COMPRESSION}
@@ -59,7 +60,7 @@ def build_world(world: str, work: Path, out: Path) -> None:
     with _timed(out, world, "scenes"):
         if not scenes.exists():
             write_scenes(world, scenes, SCENES[world])
-    settings = replace(TEACHERS[world], data=str(scenes), image_size=SIZE, load_size=SIZE, threads=1)
+    settings = replace(TEACHERS[world], data=str(scenes), load_size=SIZE, **_everywhere())
     with _timed(out, world, "teacher"):
         _finish(teacher, "train", to_json(settings))
     _ship_teacher(world, teacher, out / world, scenes)
@@ -71,10 +72,14 @@ def build_world(world: str, work: Path, out: Path) -> None:
 def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> None:
     label = f"{name}-{ratio:g}x"
     choices = {"model": f"demo/{name}", "data": demo.data, "direction": demo.direction, "ratio": ratio}
-    settings = replace(COMPRESSIONS[demo.world], image_size=SIZE, threads=1, **choices)  # type: ignore[arg-type]
+    settings = replace(COMPRESSIONS[demo.world], **_everywhere(), **choices)  # type: ignore[arg-type]
     with _timed(out, demo.world, label):
         run = _finish(work / "runs" / label, "compress", to_json(settings))
     _ship_run(run, out / READY_MADE / label)
+
+
+def _everywhere() -> dict[str, Any]:
+    return {"image_size": SIZE, "threads": 1, "mixed_precision": has_bfloat16(best_device())}
 
 
 def _finish(folder: Path, verb: str, settings: dict[str, Any]) -> Run:
