@@ -59,5 +59,6 @@ def _command(world: str, settings: TrainSettings) -> str:
     words = [f"python -m coronet train --kind {settings.kind} --data {world}"]
     for name, value in to_json(settings).items():
         if value != plain[name] and name not in ("kind", "data", "threads"):
-            words.append(f"--{name.replace('_', '-')} {value}")
+            flag = f"--{name.replace('_', '-')}"
+            words.append(flag if value is True else f"{flag} {value}")
     return " ".join([*words, f"--out runs/{world}"])

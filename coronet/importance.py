@@ -1,6 +1,7 @@
-"""How much each channel matters: consumer norms, and the Taylor (Jacobian) score measured on images.
+"""How much each channel matters: consumer norms, the Taylor (Jacobian) score measured on images, and filter norms.
 
-Both look at the consumers' side. The producer's filter norm says nothing in front of a norm layer, which rescales it.
+The first two look at the consumers' side. The filter norm, which magnitude pruning goes by, looks at the producers'
+and says nothing in front of a norm layer, which rescales what they make.
 Scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
 """
 
@@ -38,6 +39,31 @@ def consumer_norm(generator: Generator, weights: Mapping[str, Tensor] | None = N
         square = tensors[name].detach().double().square()
         squares[name] = square / square.sum().clamp_min(1e-300)
     return _gather(generator, squares)
+
+
+def producer_norm(generator: Generator) -> Importance:
+    """Score a channel by the mean size of the weights that make it, next to the layer's mean (L1, Li et al. 2017)."""
+    widths = generator.config.widths
+    found: dict[str, list[Tensor]] = {group: [] for group in widths}
+    modules = dict(generator.named_modules())
+    for name, dims in generator.axes().items():
+        module = modules[name.rpartition(".")[0]]
+        if not name.endswith(".weight") or not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            continue
+        out = 1 if isinstance(module, nn.ConvTranspose2d) else 0
+        if dims[out]:
+            (group,) = dims[out]
+            weight = module.weight.detach().double()
+            size = weight.abs().mean(dim=[axis for axis in range(4) if axis != out]).cpu()
+            found[group].append(size / size.mean().clamp_min(1e-300))
+    return {group: torch.stack(sizes).mean(0) for group, sizes in found.items()}
+
+
+def within_group(importance: Mapping[str, Tensor]) -> Importance:
+    """Replace every score by its rank as a share of its group, so that a global ranking cuts all groups evenly."""
+    return {
+        group: values.argsort().argsort().double().add(1.0).div(len(values)) for group, values in importance.items()
+    }
 
 
 def taylor(generator: Generator, images: Iterable[Tensor], random: torch.Generator, *, probes: int = 1) -> Importance:

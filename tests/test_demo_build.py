@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 
 from coronet import demo_build, demos
 from coronet.checkpoints import companions, load, resolve_model
@@ -91,6 +92,13 @@ def test_ready_made_runs_are_found_by_the_studio(world):
         }  # fmt: skip
         settings = json.loads((outcomes[0].folder / "settings.json").read_text())["settings"]
         assert (settings["model"], settings["data"]) == (demo, f"scenes/{world}")
+
+
+def test_contact_sheets_show_input_nets_and_truth(built):
+    work, _ = built
+    for name in [*NAMES["shoes"], *NAMES["seasons"]]:
+        with Image.open(work / f"{name}.jpg") as sheet:
+            assert sheet.size == (4 * SIZE + 3 * 4, 2 * SIZE)  # input, dense, one slim net, truth; two test scenes
 
 
 def test_what_is_done_is_not_done_again(built, monkeypatch):

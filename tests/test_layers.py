@@ -16,8 +16,9 @@ PACKAGE = ROOT / "coronet"
 ORDER = """
 errors parsing settings files downloads randomness images scenes datasets channels networks cost
 containers unpickle tensor_files recognise demos model_folders checkpoints
-importance hypernetwork slimming similarity losses training objectives tasks search runtime metrics feature_training
-quantisation export runs methods recipes demo_card demo_build launcher jobs worker __init__ studio commands __main__
+importance hypernetwork slimming similarity losses training objectives tasks search runtime metrics
+quantisation export runs methods recipes feature_training demo_card demo_build
+launcher jobs worker __init__ studio commands __main__
 """.split()  # noqa: SIM905
 
 LIGHT = ["coronet", "coronet.downloads", "coronet.recipes", "coronet.recipes.settings"]  # no torch, no gradio

@@ -59,6 +59,8 @@ CASES = {
     "unpaired": lambda stage: compression(stage, "unpaired", "resnet", teacher=False, pool_size=2),
     "unpaired_teacher": lambda stage: compression(stage, "unpaired", "resnet", hypernetwork="paper", embedding=2),
     "single": lambda stage: compression(stage, "single", "resnet", multiple_of=2),
+    "taylor": lambda stage: compression(stage, "paired", "unet", method="taylor"),
+    "narrow": lambda stage: compression(stage, "unpaired", "resnet", method="narrow", ema=0.5),
     "pix2pix": lambda stage: training(stage, "pix2pix", "paired"),
     "cycle_gan": lambda stage: training(stage, "cycle_gan", "unpaired", batch_size=2),
 }

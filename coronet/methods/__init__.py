@@ -1,8 +1,14 @@
 """The compression methods: each turns a Job into phases of training that end with a slim student."""
 
-from coronet.methods import coronet
+from coronet.methods import coronet, narrow, one_shot
 from coronet.methods.base import Carry, Job, Lengths, Method, Phase
 
 __all__ = ["METHODS", "Carry", "Job", "Lengths", "Method", "Phase"]
 
-METHODS: dict[str, Method] = {"coronet": coronet.phases}
+METHODS: dict[str, Method] = {
+    "coronet": coronet.METHOD,
+    "taylor": one_shot.TAYLOR,
+    "magnitude": one_shot.MAGNITUDE,
+    "magnitude_uniform": one_shot.MAGNITUDE_UNIFORM,
+    "narrow": narrow.METHOD,
+}

@@ -15,7 +15,7 @@ from coronet.training import NamedAdam, Task, Training
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Steps of each phase."""
+    """Steps of each phase; a method without a search has 0 of them."""
 
     warmup: int
     search: int
@@ -72,12 +72,27 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of training: how to start it from what was carried over, and what to carry on."""
+    """One stretch of training: how to start it from what was carried over, and what to carry on.
+
+    name: a field of Lengths, or "train". prepare: what is done once before it, even where it has no steps; a resumed
+    run does not do it again.
+    """
 
     name: str
     steps: int
     start: Callable[[Carry], Training]
     finish: Callable[[Training], Carry]
+    prepare: Callable[[Carry], Carry] = lambda carry: carry
 
 
-Method = Callable[[Job], list[Phase]]
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to a slim net: its phases, and whether some of its steps come before the net is slim.
+
+    search_cost: what a step of the search takes on average, between a step of the slim net (0) and its own first (1).
+    """
+
+    title: str
+    phases: Callable[[Job], list[Phase]]
+    searches: bool = False
+    search_cost: float = 1.0

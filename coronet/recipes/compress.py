@@ -26,7 +26,7 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
     if state is not None and state["training"]["phase"] != "warmup":
         job = unmeasured(job)  # the state holds what was measured: minutes for a large net
     batch_at = batches(opened.data, settings, opened.device, opened.checkpoint.config.size_multiple)
-    phased = PhasedRun(run, METHODS[settings.method](job), dense, batch_at, settings.save_seconds)
+    phased = PhasedRun(run, METHODS[settings.method].phases(job), opened.device, batch_at, settings.save_seconds)
     previewer = Previewer(run, opened.data, dense, settings.preview_steps)
     all_steps = phased.steps(state)
     del state  # hundreds of megabytes for a U-Net

@@ -26,7 +26,6 @@ LENGTHS = "lengths.json"
 RESERVE = 0.06  # of the minutes, for importance, evaluation and export
 PROBE_STEPS = 4
 LEAST_STEPS = 10  # of search and of fine-tuning, below which minutes are refused
-SEARCH_COST = 0.3  # the plan's cost falls as (1 - t)^3: a quarter of what is cut on average, and a bit for removing
 
 
 def fixed_lengths(opened: Opened, run: Run) -> Lengths:
@@ -50,20 +49,22 @@ def stored_lengths(path: Path, names: Sequence[str]) -> dict[str, int]:
 
 def _chosen(settings: CompressSettings) -> Lengths:
     search, finetune = PRESETS[settings.preset]
-    return Lengths(
-        warmup=settings.warmup_steps,
-        search=max(1, search if settings.search_steps is None else settings.search_steps),
-        finetune=finetune if settings.finetune_steps is None else settings.finetune_steps,
-    )
+    search = search if settings.search_steps is None else settings.search_steps
+    finetune = finetune if settings.finetune_steps is None else settings.finetune_steps
+    if not METHODS[settings.method].searches:  # as many steps as a method with a search
+        return Lengths(settings.warmup_steps, 0, search + finetune)
+    return Lengths(settings.warmup_steps, max(1, search), finetune)
 
 
 def _measured(opened: Opened, minutes: float) -> Lengths:
     """Time a few throw-away steps of the dense and of the slim net and share the minutes out."""
     settings = opened.settings
     begin = time.monotonic()
-    warmup, dense, small = _step_seconds(opened)
-    seconds = minutes * 60 * (1 - RESERVE) - (time.monotonic() - begin) - warmup * settings.warmup_steps
-    search_step = small + (dense - small) * SEARCH_COST
+    method = METHODS[settings.method]
+    step = _step_seconds(opened)
+    small = step["finetune"]
+    seconds = minutes * 60 * (1 - RESERVE) - (time.monotonic() - begin) - step["warmup"] * settings.warmup_steps
+    search_step = small + (step["search"] - small) * method.search_cost
     missing = LEAST_STEPS * (search_step + small) - seconds
     if missing > 0:
         least = minutes + missing / 60 / (1 - RESERVE)
@@ -71,29 +72,28 @@ def _measured(opened: Opened, minutes: float) -> Lengths:
             f"'minutes' is {minutes:g}, but this model needs at least {least:.1f} on this machine. "
             "Give it more minutes, or say the numbers of steps."
         )
-    search = settings.search_steps
+    search = settings.search_steps if method.searches else 0
     if search is None:
         search = round(seconds * settings.search_share / search_step)
     finetune = settings.finetune_steps
     if finetune is None:
         finetune = round((seconds - search * search_step) / small)
-    return Lengths(settings.warmup_steps, max(1, search), max(0, finetune))
+    return Lengths(settings.warmup_steps, max(int(method.searches), search), max(0, finetune))
 
 
-def _step_seconds(opened: Opened) -> tuple[float, float, float]:
-    """Give the seconds of a step of warm-up, of the search at full width and of fine-tuning the slim net."""
+def _step_seconds(opened: Opened) -> dict[str, float]:
+    """Give the seconds of a phase's first step, by phase; 0 for one that the method has not."""
     dense = dense_generator(opened)
     job = make_job(opened, dense, Lengths(PROBE_STEPS, 10**9, PROBE_STEPS))  # so long a plan removes nothing yet
-    warm, search, tune = METHODS[opened.settings.method](unmeasured(job))
     config, plan = opened.checkpoint.config, opened.plan
     kept = choose(consumer_norm(dense), CostModel(config, None, plan.budget), plan.ratio, floor=plan.floor)
     student = slim(dense, dense.state_dict(), kept)
     batch_at = batches(opened.data, opened.settings, opened.device, config.size_multiple)
-    return (
-        step_seconds(warm.start(Carry()), batch_at) if job.fresh else 0.0,
-        step_seconds(search.start(Carry()), batch_at),
-        step_seconds(tune.start(Carry(kept=kept, student=student)), batch_at),
-    )
+    seconds = dict.fromkeys(("warmup", "search", "finetune"), 0.0)
+    for phase in METHODS[opened.settings.method].phases(unmeasured(job)):
+        if phase.steps:
+            seconds[phase.name] = step_seconds(phase.start(Carry(kept=kept, student=student)), batch_at)
+    return seconds
 
 
 def unmeasured(job: Job) -> Job:

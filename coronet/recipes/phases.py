@@ -9,11 +9,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from coronet.datasets import Batch
 from coronet.methods import Carry, Phase
-from coronet.networks import Generator
+from coronet.networks import Generator, build, config_from_json
 from coronet.runs import Run
-from coronet.slimming import slim
 from coronet.training import Steps, Task, Training, fit
 
 _LEAST_BETWEEN = 20  # times as long as a save takes
@@ -23,11 +24,11 @@ class PhasedRun:
     """Phases under way in a run folder; after the last step `carry` holds the outcome."""
 
     def __init__(
-        self, run: Run, phases: list[Phase], dense: Generator, batch_at: Callable[[int], Batch], save_seconds: float
+        self, run: Run, phases: list[Phase], device: torch.device, batch_at: Callable[[int], Batch], save_seconds: float
     ) -> None:
         self._run = run
-        self._phases = [phase for phase in phases if phase.steps > 0]
-        self._dense = dense
+        self._phases = phases
+        self._device = device
         self._batch_at = batch_at
         self._save_seconds = save_seconds
         self._due = time.monotonic() + save_seconds
@@ -57,9 +58,11 @@ class PhasedRun:
         if state is not None:
             first = [phase.name for phase in self._phases].index(state["training"]["phase"])
             self._seconds = dict(state["seconds"])
-            self.carry = self._restored(state)
+            self.carry = _restored(state, self._device)
         for index, phase in enumerate(self._phases):
-            if index >= first:
+            if index >= first and state is None:
+                self.carry = phase.prepare(self.carry)
+            if index >= first and phase.steps:
                 training = phase.start(self.carry)
                 if state is not None:
                     training.load_state(state["training"])
@@ -93,6 +96,7 @@ class PhasedRun:
                 "training": training.state(),
                 "done": before + training.done,
                 "kept": self.carry.kept,
+                "student": None if self.carry.student is None else self.carry.student.config.to_json(),
                 "seconds": dict(self._seconds),
             }
         )
@@ -100,7 +104,11 @@ class PhasedRun:
         # A large state takes seconds to write: it must not become what a run mostly does.
         self._due = now + (max(self._save_seconds, _LEAST_BETWEEN * (now - begin)) if self._save_seconds else 0.0)
 
-    def _restored(self, state: Mapping[str, Any]) -> Carry:
-        kept = state["kept"]
-        student = None if kept is None else slim(self._dense, self._dense.state_dict(), kept)
-        return Carry(kept=kept, student=student)
+
+def _restored(state: Mapping[str, Any], device: torch.device) -> Carry:
+    """Give what the phase under way was given; the student's weights follow with the state of its training."""
+    if state["student"] is None:
+        return Carry(kept=state["kept"])
+    with torch.device("meta"):  # no random initial weights
+        student = build(config_from_json(state["student"]))
+    return Carry(kept=state["kept"], student=student.to_empty(device=device))

@@ -8,6 +8,7 @@ from coronet.settings import setting
 
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"]
 GanMode = Literal["lsgan", "vanilla", "hinge"]
+MethodName = Literal["coronet", "taylor", "magnitude", "magnitude_uniform", "narrow"]
 MAX_STEPS = 1_000_000
 
 
@@ -48,6 +49,14 @@ class OptimisationChoices(DataChoices):
     lambda_gan: float = setting(1.0, "Adversarial weight", low=0.0, high=100.0, group="Training")
     lambda_L1: float = setting(100.0, "L1 weight (paired)", low=0.0, high=1000.0, group="Training")
     lambda_A: float = setting(10.0, "Cycle weight", low=0.0, high=1000.0, help="Both directions.", group="Training")
+    cycle_noise: float = setting(
+        0.0,
+        "Cycle noise",
+        low=0.0,
+        high=1.0,
+        help="On fakes before the way back; keeps patterns away.",
+        group="Training",
+    )
     lambda_identity: float = setting(
         0.5, "Identity weight", low=0.0, high=10.0, help="Times the cycle weight.", group="Training"
     )
@@ -72,7 +81,7 @@ class CompressSettings(OptimisationChoices):
 
     model: str = setting("", "Model", help="A .pth or safetensors file, a checkpoint folder, or demo/NAME.")
     ratio: float = setting(4.0, "Compression ratio", low=1.0, high=50.0, help="Dense cost divided by slim cost.")
-    method: Literal["coronet"] = setting("coronet", "Method")
+    method: MethodName = setting("coronet", "Method", help="CoroNetGAN, or a baseline to compare it with.")
     budget: Literal["macs", "params"] = setting("macs", "Budget", help="What the ratio counts.")
     multiple_of: int = setting(1, "Channels in multiples of", low=1, high=64)
     preset: Literal["quick", "standard", "full"] = setting("quick", "Preset", help="How long to train.")

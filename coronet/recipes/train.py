@@ -10,7 +10,7 @@ from coronet.datasets import Batch, Dataset
 from coronet.errors import DataError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.methods import Carry, Phase
-from coronet.networks import GeneratorConfig, PatchDiscriminator, build, resnet_config, unet_config
+from coronet.networks import GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
 from coronet.objectives import Objective
 from coronet.recipes.finish import paired_scores, versions
 from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
@@ -55,7 +55,7 @@ def train(settings: TrainSettings, run: Run) -> Steps:
 
     steps = _fixed_steps(settings, run, start, batch_at)
     phase = Phase("train", steps, lambda carry: start(steps), _after_train)
-    phased = PhasedRun(run, [phase], build(config), batch_at, settings.save_seconds)
+    phased = PhasedRun(run, [phase], device, batch_at, settings.save_seconds)
     previewer = Previewer(run, data, None, settings.preview_steps)
     with closing(phased.steps(run.load_state())) as all_steps:
         for step in all_steps:

@@ -1,0 +1,140 @@
+"""Every method ends with a slim net at the ratio asked for; each does what defines it."""
+
+from typing import get_args
+
+import pytest
+import torch
+
+from coronet.checkpoints import build_generator, load
+from coronet.cost import CostModel
+from coronet.importance import consumer_norm, per_cost, producer_norm, within_group
+from coronet.methods import METHODS
+from coronet.recipes.execute import execute
+from coronet.recipes.settings import CompressSettings, MethodName
+from coronet.runs import Run
+from coronet.settings import from_json, to_json
+from coronet.slimming import choose
+from tests.nets import TINY, random_net
+from tests.worlds import SIDE, make_model, make_world
+
+SHORT = {"image_size": SIDE, "ndf": 4, "threads": 1, "search_steps": 4, "finetune_steps": 2, "warmup_steps": 1}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stage")
+    make_world("paired", folder / "paired")
+    make_world("unpaired", folder / "unpaired")
+    make_model("unet", folder / "unet.safetensors")
+    make_model("resnet", folder / "resnet.safetensors")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def compress(stage, path, data, **choices):
+    model = "unet" if data == "paired" else "resnet"
+    settings = SHORT | {"model": str(stage / f"{model}.safetensors"), "data": str(stage / data), "ratio": 3.0} | choices
+    run = Run.create(path, "compress", to_json(from_json(CompressSettings, settings)))
+    for _ in execute(run):
+        pass
+    return run
+
+
+def test_settings_offer_every_method():
+    assert set(get_args(MethodName)) == set(METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_meets_the_ratio(method, stage, tmp_path):
+    report = compress(stage, tmp_path / "run", "paired", method=method).report()
+    assert report["method"] == method
+    assert 3.0 <= report["ratio"] < 3.3
+    assert report["dense"]["macs"] / report["slim"]["macs"] == pytest.approx(report["ratio"])
+    assert report["onnx"]["max_abs_difference"] < 1e-3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_takes_minutes(method, stage, tmp_path):
+    run = Run.create(
+        tmp_path / "run",
+        "compress",
+        to_json(
+            from_json(
+                CompressSettings,
+                SHORT
+                | {"model": str(stage / "resnet.safetensors"), "data": str(stage / "unpaired"), "method": method}
+                | {"search_steps": None, "finetune_steps": None, "minutes": 1.0},
+            )
+        ),
+    )
+    steps = execute(run)
+    step = next(steps)
+    steps.close()
+    assert step.total > 20
+
+
+@pytest.mark.parametrize("method", ["taylor", "magnitude", "magnitude_uniform", "narrow"])
+def test_a_method_without_a_search_gets_the_steps_of_one_that_searches(method, stage, tmp_path):
+    run = compress(stage, tmp_path / "run", "paired", method=method)
+    assert [event["phase"] for event in run.events()] == ["warmup"] + ["finetune"] * 6
+
+
+def test_one_shot_keeps_the_dense_nets_weights(stage, tmp_path):
+    run = compress(stage, tmp_path / "run", "unpaired", method="magnitude", search_steps=0, finetune_steps=0)
+    dense, slim = load(stage / "resnet.safetensors"), load(run.path / "slim.safetensors")
+    kept = choose(producer_norm(build_generator(dense)), CostModel(dense.config), 3.0, floor=CompressSettings.floor)
+    name = next(iter(dense.weights))  # RGB to the stem
+    torch.testing.assert_close(slim.weights[name], dense.weights[name][kept["stem"]])
+
+
+def test_uniform_pruning_cuts_every_group_alike(stage, tmp_path):
+    run = compress(stage, tmp_path / "run", "unpaired", method="magnitude_uniform", finetune_steps=0)
+    dense, slim = load(stage / "resnet.safetensors").config, load(run.path / "slim.safetensors").config
+    share = sum(slim.widths.values()) / sum(dense.widths.values())
+    assert all(abs(slim.widths[group] - share * dense.widths[group]) < 1.5 for group in dense.widths)
+
+
+def test_the_narrow_net_starts_from_nothing(stage, tmp_path):
+    run = compress(stage, tmp_path / "run", "unpaired", method="narrow", search_steps=0, finetune_steps=0)
+    weights = load(run.path / "slim.safetensors").weights
+    kernels = torch.cat([weight.flatten() for weight in weights.values() if weight.ndim == 4])
+    assert kernels.std() == pytest.approx(0.02, rel=0.2)  # as published; the dense one's are ten times as large
+
+
+def test_taylor_cuts_by_the_change_of_the_output(stage, tmp_path):
+    """The same images give the same ranking, whatever trains afterwards."""
+    first, second = (
+        compress(stage, tmp_path / name, "unpaired", method="taylor", finetune_steps=steps).report()["widths"]
+        for name, steps in (("short", 0), ("long", 2))
+    )
+    assert first == second
+    dense = build_generator(load(stage / "resnet.safetensors"))
+    by_norm = choose(per_cost(consumer_norm(dense), CostModel(dense.config), dense.config.widths),
+                     CostModel(dense.config), 3.0, floor=CompressSettings.floor)  # fmt: skip
+    assert {group: len(channels) for group, channels in by_norm.items()} != first
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_producer_norm_follows_the_filters(name):
+    net, _ = random_net(name)
+    before = producer_norm(net)
+    assert {group: len(values) for group, values in before.items()} == dict(net.config.widths)
+    first = next(weight for weight in net.parameters() if weight.ndim == 4)  # it makes the first group
+    with torch.no_grad():
+        first[1] *= 9.0
+    after = producer_norm(net)
+    changed = [group for group in before if not torch.equal(before[group], after[group])]
+    assert changed == [next(iter(net.config.widths))]
+    assert after[changed[0]].argmax() == 1
+
+
+def test_ranks_within_a_group():
+    ranks = within_group({"a": torch.tensor([0.1, 5.0, 0.3, 9.0]), "b": torch.tensor([2.0, 1.0])})
+    assert ranks["a"].tolist() == [0.25, 0.75, 0.5, 1.0]
+    assert ranks["b"].tolist() == [1.0, 0.5]
