@@ -15,8 +15,8 @@ _TITLES = {
 _LIMITS = {
     "shoes": "other things than shoes from the side, pencil lines without colour, and photos of drawings: it has seen "
     "drawn lines on pure white only.",
-    "horses": "photos: it has seen drawn animals in drawn meadows only. The colour of a horse cannot be read off a "
-    "zebra, so `zebra2horse` chooses one.",
+    "horses": "photos: it has seen drawn animals in drawn meadows only. There the shade of the stripes tells a horse's "
+    "colour.",
     "seasons": "photos: it has seen drawn landscapes only. What snow hides (flowers, the meadow's hue) `winter2summer` "
     "makes up.",
 }

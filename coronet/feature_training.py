@@ -26,7 +26,7 @@ from coronet.scenes.write import draw_scene
 log = logging.getLogger(__name__)
 
 KINDS = tuple(DEGRADATIONS)
-HELD_BACK = 400  # pictures for the figure at the end
+HELD_BACK = 25  # one picture in so many is for the figure at the end
 _DESCRIBED = 8  # pictures at once
 
 
@@ -154,13 +154,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     scenes = draw_scenes(plan.scenes, plan.seed)
     random = seeded("pictures", plan.seed)
-    pictures = torch.stack([vary(scenes, random) for _ in range(plan.pictures + HELD_BACK)])
+    pictures = torch.stack([vary(scenes, random) for _ in range(plan.pictures + plan.pictures // HELD_BACK)])
     wanted, explained = principal(described(load_inception(chosen.inception), pictures))
-    network = fit(pictures[:-HELD_BACK], wanted[:-HELD_BACK], plan)
-    figures = {
-        "explained": round(explained, 4),
-        "missed": round(missed(network, pictures[-HELD_BACK:], wanted[-HELD_BACK:]), 4),
-    }
+    network = fit(pictures[: plan.pictures], wanted[: plan.pictures], plan)
+    unexplained = missed(network, pictures[plan.pictures :], wanted[plan.pictures :])
+    figures = {"explained": round(explained, 4), "missed": round(unexplained, 4)}
     seconds = round(time.perf_counter() - started)
     save_proxy(network, chosen.out, {"data": "drawn scenes", "plan": asdict(plan), "seconds": seconds, **figures})
     log.info("%s written after %d s: %s", chosen.out, seconds, figures)

@@ -33,18 +33,13 @@ Translate = Callable[[Tensor], Translation]
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """What every term counts; 0 leaves it out. `identity` is relative to `cycle`, as published.
-
-    cycle_noise: standard deviation, on [-1, 1], of what is added to a fake before it is translated back. Without it the
-    generators hide in faint patterns what the other side does not show (Bashkirova et al. 2019).
-    """
+    """What every term counts; 0 leaves it out. `identity` is relative to `cycle`, as published."""
 
     gan_mode: GanMode = "lsgan"
     gan: float = 1.0
     reconstruction: float = 100.0
     cycle: float = 10.0
     identity: float = 0.5
-    cycle_noise: float = 0.0
     imitation: float = 10.0
     features: float = 1.0
 
@@ -195,7 +190,7 @@ class UnpairedObjective(Objective):
         if "backward" in self.networks and batch.target is not None:
             backward_images = self.networks["backward"](batch.target)
             losses |= self._adversarial("discriminator_backward", backward_images)
-            losses |= self._cycles(translate, batch, translation.images, backward_images, random)
+            losses |= self._cycles(translate, batch.source, batch.target, translation.images, backward_images)
             fakes["discriminator_backward"] = (backward_images, batch.source)
         yield ("generator", "backward"), losses
         for player, (images, real) in fakes.items():
@@ -211,19 +206,11 @@ class UnpairedObjective(Objective):
         return {name: self.weights.gan * judged_real(self.networks[player](images), self.weights.gan_mode)}
 
     def _cycles(
-        self,
-        translate: Translate,
-        batch: Batch,
-        forward_images: Tensor,
-        backward_images: Tensor,
-        random: torch.Generator,
+        self, translate: Translate, source: Tensor, target: Tensor, forward_images: Tensor, backward_images: Tensor
     ) -> Losses:
-        backward, weights, source, target = self.networks["backward"], self.weights, batch.source, batch.target
-        if not weights.cycle or target is None:
+        backward, weights = self.networks["backward"], self.weights
+        if not weights.cycle:
             return {}
-        if weights.cycle_noise:
-            forward_images = _with_noise(forward_images, weights.cycle_noise, random)
-            backward_images = _with_noise(backward_images, weights.cycle_noise, random)
         losses = {
             "cycle": weights.cycle * F.l1_loss(backward(forward_images), source),
             "cycle_backward": weights.cycle * F.l1_loss(translate(backward_images).images, target),
@@ -233,10 +220,6 @@ class UnpairedObjective(Objective):
             losses["identity"] = scale * F.l1_loss(translate(target).images, target)
             losses["identity_backward"] = scale * F.l1_loss(backward(source), source)
         return losses
-
-
-def _with_noise(images: Tensor, deviation: float, random: torch.Generator) -> Tensor:
-    return images + deviation * torch.randn(images.shape, generator=random).to(images)
 
 
 def tapped(generator: Generator, images: Tensor, weights: Mapping[str, Tensor] | None = None) -> Translation:

@@ -15,9 +15,10 @@ from coronet.training import Cut, Gradients, Losses, Players, Task
 
 
 class GeneratorTask(Task):
-    """Train a generator, dense or slim, in a game; `averaged` holds the moving average of its weights if wanted.
+    """Train a generator, dense or slim, in a game.
 
-    kept: the teacher's channels that this generator has (all of them when it is dense).
+    kept: the teacher's channels that this generator has (all of them when it is dense). ema: share of the old value in
+    the moving average of the weights, of this generator and of the game's backward one; 0: no average.
     """
 
     def __init__(
@@ -28,9 +29,24 @@ class GeneratorTask(Task):
         self.kept = dict(kept) if kept is not None else keep_all(generator.config.widths)
         self.ema = ema
         self.steps = 0  # averaged so far
-        self.averaged = (
-            {name: tensor.detach().clone() for name, tensor in generator.state_dict().items()} if ema else {}
-        )
+        self.averaged = {
+            player: {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            for player, network in self.generators().items()
+            if ema
+        }
+
+    def generators(self) -> dict[str, nn.Module]:
+        """Give the generators that are trained here, as their last step left them."""
+        backward = self.objective.networks.get("backward")
+        return {"generator": self.generator} | ({} if backward is None else {"backward": backward})
+
+    def kept_generator(self, player: str) -> Generator:
+        """Give one of them as it would be kept now: with its averaged weights where there is an average."""
+        network = self.generators()[player]
+        assert isinstance(network, Generator)
+        if not self.ema:
+            return network
+        return slim(network, self.averaged[player], keep_all(network.config.widths))
 
     def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
         """The generator and the other players."""
@@ -47,26 +63,25 @@ class GeneratorTask(Task):
 
     @torch.no_grad()
     def after_step(self, gradients: Gradients, progress: float) -> dict[str, Cut]:
-        """Move the average."""
+        """Move the averages."""
         self.steps += 1
         share = min(self.ema, (1 + self.steps) / (10 + self.steps))  # or the initial weights would stay in for long
-        for name, tensor in self.generator.state_dict().items() if self.ema else ():
-            if tensor.is_floating_point():
-                self.averaged[name].lerp_(tensor, 1.0 - share)
+        for player, average in self.averaged.items():
+            for name, tensor in self.generators()[player].state_dict().items():
+                if tensor.is_floating_point():
+                    average[name].lerp_(tensor, 1.0 - share)
         return {}
 
     def current(self) -> Generator:
         """Give the generator, with its averaged weights where there is an average."""
-        if not self.ema:
-            return self.generator
-        return slim(self.generator, self.averaged, keep_all(self.generator.config.widths))
+        return self.kept_generator("generator")
 
     def describe(self) -> tuple[float | None, dict[str, int] | None]:
         """The widths do not change."""
         return None, None
 
     def state(self) -> dict[str, Any]:
-        """Generator, average and the other players."""
+        """Generator, averages and the other players."""
         return {
             "generator": dict(self.generator.state_dict()),
             "averaged": self.averaged,
@@ -79,7 +94,8 @@ class GeneratorTask(Task):
         self.generator.load_state_dict(state["generator"])
         self.steps = state["steps"]
         self.averaged = {
-            name: tensor.to(self.averaged[name].device, copy=True) for name, tensor in state["averaged"].items()
+            player: {name: tensor.to(self.averaged[player][name].device, copy=True) for name, tensor in average.items()}
+            for player, average in state["averaged"].items()
         }
         self.objective.load_state(state["objective"])
 

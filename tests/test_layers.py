@@ -14,7 +14,7 @@ PACKAGE = ROOT / "coronet"
 
 # A module imports only from those that stand before it. A package is one entry; inside it imports make no circle.
 ORDER = """
-errors parsing settings files downloads randomness images scenes datasets channels networks cost
+errors parsing settings files downloads randomness images scenes published datasets channels networks cost
 containers unpickle tensor_files recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search runtime metrics
 quantisation export runs methods recipes feature_training demo_card demo_build

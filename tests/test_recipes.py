@@ -464,7 +464,7 @@ ARRIVING = {
     "budget": "params",
     "multiple_of": 4,
 }
-ARRIVING_ALONE = {"cycle_noise": 0.2, "lambda_A": 3.0, "lambda_identity": 0.1, "pool_size": 1}
+ARRIVING_ALONE = {"lambda_A": 3.0, "lambda_identity": 0.1, "pool_size": 1}
 ARRIVING_PAIRED = {"lambda_L1": 3.0}
 
 

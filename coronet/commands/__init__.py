@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coronet.commands import downloads, runs, scenes, short
+from coronet.commands import compare, downloads, runs, scenes, short
 from coronet.parsing import OneLineParser
 
 __all__ = ["COMMANDS", "Command", "build_parser", "parse"]
@@ -104,6 +104,13 @@ COMMANDS: dict[str, Command] = {
         _lines,
     ),
     "resume": Command("go on where a run stopped", "runs/horse4", runs.add_resume, runs.resume, _lines),
+    "compare": Command(
+        "give every method the same time and score them side by side",
+        "--model demo/shoes --data scenes/shoes --ratio 4 8 --method coronet taylor --minutes 5 --out compared",
+        compare.add_compare,
+        compare.compare,
+        _table_or_lines,
+    ),
     "translate": Command(
         "apply a generator, dense or slim, or an ONNX file",
         "--model runs/horse4/slim.onnx --input photos --out zebras",

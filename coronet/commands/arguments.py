@@ -7,9 +7,16 @@ from coronet.errors import SettingsError
 from coronet.settings import Setting, fields_of, from_json
 
 
-def add_settings(parser: argparse.ArgumentParser, settings_class: type, required: tuple[str, ...] = ()) -> None:
-    """Add an option for every field of a settings dataclass: --image-size for image_size."""
+def add_settings(
+    parser: argparse.ArgumentParser,
+    settings_class: type,
+    required: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+) -> None:
+    """Add an option for every field of a settings dataclass, --image-size for image_size, but those in `without`."""
     for field in fields_of(settings_class):
+        if field.name in without:
+            continue
         flags = [f"--{field.name.replace('_', '-')}"]
         if "_" in field.name:
             flags.append(f"--{field.name}")  # the spelling of pytorch-CycleGAN-and-pix2pix

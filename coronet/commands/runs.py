@@ -21,13 +21,13 @@ from coronet.settings import to_json
 def compress(parsed: argparse.Namespace) -> dict[str, Any] | None:
     """Start a compression; give its report, None if it was interrupted."""
     settings = settings_from(parsed, CompressSettings)
-    return _start(Run.create(Path(parsed.out), "compress", _portable(to_json(settings))))
+    return _start(Run.create(Path(parsed.out), "compress", portable(to_json(settings))))
 
 
 def train(parsed: argparse.Namespace) -> dict[str, Any] | None:
     """Start a training; give its report, None if it was interrupted."""
     settings = settings_from(parsed, TrainSettings)
-    return _start(Run.create(Path(parsed.out), "train", _portable(to_json(settings))))
+    return _start(Run.create(Path(parsed.out), "train", portable(to_json(settings))))
 
 
 def resume(parsed: argparse.Namespace) -> dict[str, Any] | None:
@@ -35,7 +35,7 @@ def resume(parsed: argparse.Namespace) -> dict[str, Any] | None:
     return _follow(Run.open(Path(parsed.run)))
 
 
-def _portable(settings: dict[str, Any]) -> dict[str, Any]:
+def portable(settings: dict[str, Any]) -> dict[str, Any]:
     """Make paths absolute, so that a run can be resumed from anywhere."""
     for name in ("data", "model"):
         value = settings.get(name)
@@ -61,7 +61,7 @@ def _follow(run: Run) -> dict[str, Any] | None:
     """Execute a run and show its progress; None if it was interrupted."""
     progress = _Progress()
     try:
-        with _stop_after_step() as stopping:
+        with stop_after_step() as stopping:
             from coronet.recipes.execute import execute  # torch
 
             with closing(execute(run)) as steps:
@@ -81,7 +81,7 @@ def _follow(run: Run) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _stop_after_step() -> Iterator[list[int]]:
+def stop_after_step() -> Iterator[list[int]]:
     """Let Ctrl-C end the loop after the step under way; a second one ends it at once."""
     stopping: list[int] = []
 

@@ -1,7 +1,7 @@
 """What a user may choose for each verb: the only place where these names, defaults and ranges are written."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from coronet.demos import Direction
 from coronet.settings import setting
@@ -9,6 +9,7 @@ from coronet.settings import setting
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"]
 GanMode = Literal["lsgan", "vanilla", "hinge"]
 MethodName = Literal["coronet", "taylor", "magnitude", "magnitude_uniform", "narrow"]
+METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 MAX_STEPS = 1_000_000
 
 
@@ -49,14 +50,6 @@ class OptimisationChoices(DataChoices):
     lambda_gan: float = setting(1.0, "Adversarial weight", low=0.0, high=100.0, group="Training")
     lambda_L1: float = setting(100.0, "L1 weight (paired)", low=0.0, high=1000.0, group="Training")
     lambda_A: float = setting(10.0, "Cycle weight", low=0.0, high=1000.0, help="Both directions.", group="Training")
-    cycle_noise: float = setting(
-        0.0,
-        "Cycle noise",
-        low=0.0,
-        high=1.0,
-        help="On fakes before the way back; keeps patterns away.",
-        group="Training",
-    )
     lambda_identity: float = setting(
         0.5, "Identity weight", low=0.0, high=10.0, help="Times the cycle weight.", group="Training"
     )

@@ -11,7 +11,6 @@ from coronet.errors import DataError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.methods import Carry, Phase
 from coronet.networks import GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
-from coronet.objectives import Objective
 from coronet.recipes.finish import paired_scores, versions
 from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
 from coronet.recipes.machine import set_up
@@ -132,7 +131,7 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun)
     lineage = {"trained": settings.kind, "seed": settings.seed}
     names = _file_names(data.kind, settings.direction)
     save(Checkpoint(generator.config, dict(generator.state_dict()), lineage, ()), run.path / names["generator"])
-    _save_players(task.objective, run.path, names)
+    _save_players(task, run.path, names)
     counts = cost(generator.config)
     report = {
         "architecture": generator.config.architecture,
@@ -163,12 +162,11 @@ def _file_names(kind: str, direction: str) -> dict[str, str]:
     return {player: f"{name}.safetensors" for player, name in names.items()}
 
 
-def _save_players(objective: Objective, folder: Path, names: dict[str, str]) -> None:
-    for player, network in objective.networks.items():
-        weights = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-        if isinstance(network, PatchDiscriminator):
-            save_discriminator(network.config, weights, folder / names[player])
+def _save_players(task: GeneratorTask, folder: Path, names: dict[str, str]) -> None:
+    for player, network in task.objective.networks.items():
+        kept = network if isinstance(network, PatchDiscriminator) else task.kept_generator(player)
+        weights = {name: tensor.detach().cpu() for name, tensor in kept.state_dict().items()}
+        if isinstance(kept, PatchDiscriminator):
+            save_discriminator(kept.config, weights, folder / names[player])
         else:
-            config = network.config
-            assert isinstance(config, GeneratorConfig)
-            save(Checkpoint(config, weights, {"trained": player}, ()), folder / names[player])
+            save(Checkpoint(kept.config, weights, {"trained": player}, ()), folder / names[player])

@@ -173,31 +173,46 @@ def _horse(actor: Actor, parts: Layers, hair: Floats) -> Floats:
     paint = over(paint, coat.mane, coat.points * np.clip((depth - 0.62) / 0.13, 0, 1))
     muzzle = blur(fill(size, actor.head_place(_MUZZLE)), 0.02 * place.unit)
     paint = over(paint, base * 0.35 + 0.03, 0.75 * muzzle)
-    if coat.blaze:
-        paint = over(paint, (0.94, 0.92, 0.88), 0.9 * fill(size, actor.head_place(_BLAZE)))
-    if coat.socks:
-        white = (1, 0, 3, 2)[: coat.socks]
-        socks = [actor.leg_place(i, animal.legs[i].outline(0.74, 1.0, -1.3, 1.3)) for i in white]
-        paint = over(paint, (0.92, 0.90, 0.86), blur(fill(size, *socks), 0.012 * place.unit))
+    paint = over(paint, (0.93, 0.91, 0.87), _marks(actor, size))
     strands = (1 + 0.16 * hair)[..., None] * np.asarray(coat.mane, np.float32)
     loose = fill(size, place(animal.tail.outline())) * (1 - parts.body)
     mane = fill(size, place(_falling_mane(animal)), actor.head_place(_FORELOCK))
     return over(paint, strands, np.maximum(np.maximum(loose, parts.mane), mane))
 
 
+def _marks(actor: Actor, size: int) -> Floats:
+    """Give the alpha (S, S) of an animal's white marks: blaze and socks."""
+    white = np.zeros((size, size), np.float32)
+    if actor.coat.blaze:
+        white = 0.9 * fill(size, actor.head_place(_BLAZE))
+    if actor.coat.socks:
+        legs = (1, 0, 3, 2)[: actor.coat.socks]
+        socks = [actor.leg_place(i, actor.animal.legs[i].outline(0.74, 1.0, -1.3, 1.3)) for i in legs]
+        white = np.maximum(white, blur(fill(size, *socks), 0.012 * actor.place.unit))
+    return np.asarray(white, np.float32)
+
+
 def _zebra(actor: Actor, parts: Layers, hair: Floats) -> Floats:
-    """Paint a zebra's coat without light: (S, S, 3)."""
-    size, animal, place = len(hair), actor.animal, actor.place
+    """Paint a zebra's coat without light: (S, S, 3).
+
+    Its stripes have a shade of the horse's colour, and its white marks have none. So each coat tells the other, and a
+    translation there and back has nothing to hide.
+    """
+    size, animal, place, coat = len(hair), actor.animal, actor.place, actor.coat
+    base = np.asarray(hsv(coat.hue, coat.saturation, coat.value), np.float32)
+    dark = 0.55 * np.asarray(_DARK, np.float32) + 0.3 * base
+    pale = 0.85 * np.asarray(_CREAM, np.float32) + 0.15 * base / base.max()
     near, far = stripes(animal, actor.pose.stride)
     black = fill(size, *map(place, near)) * (1 - parts.far)
     black += fill(size, *(actor.leg_place(2, band) for band in far)) * parts.far
-    paint = over(np.asarray(_CREAM, np.float32) * (1 + 0.02 * hair[..., None]), _DARK, 0.95 * black)
+    black *= 1 - _marks(actor, size)
+    paint = over(pale * (1 + 0.02 * hair[..., None]), dark, 0.95 * black)
     muzzle = blur(fill(size, actor.head_place(_MUZZLE)), 0.012 * place.unit)
     paint = over(paint, (0.13, 0.11, 0.11), muzzle)
     bristles = np.concatenate([animal.mane_edge(1.0), animal.mane_edge(0.75)[::-1]])
-    paint = over(paint, _DARK, 0.6 * fill(size, place(bristles)))
+    paint = over(paint, dark, 0.6 * fill(size, place(bristles)))
     tuft = fill(size, place(animal.tail.outline(0.5))) * (1 - parts.body)
-    return over(paint, _DARK, np.maximum(tuft, fill(size, actor.head_place(_EAR_TIP))))
+    return over(paint, dark, np.maximum(tuft, fill(size, actor.head_place(_EAR_TIP))))
 
 
 def _falling_mane(animal: Animal) -> Floats:

@@ -1,0 +1,53 @@
+"""The verb `compare`: every method at the same budget, in a folder that can be gone on with."""
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from coronet.commands.arguments import add_settings, number_from, settings_from, whole_number_from
+from coronet.commands.progress import ProgressBar
+from coronet.commands.runs import portable, stop_after_step
+from coronet.errors import SettingsError
+from coronet.recipes.settings import METHOD_NAMES, CompressSettings
+
+TASKS = ("horse2zebra", "zebra2horse", "summer2winter", "winter2summer", "edges2shoes")
+
+
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `compare`: those of `compress`, several ratios and methods, and the number of seeds."""
+    add_settings(parser, CompressSettings, required=("model", "data"), without=("ratio", "method"))
+    parser.add_argument("--ratio", nargs="+", required=True, metavar="R", help="compression ratios")
+    parser.add_argument("--method", nargs="+", metavar="NAME", help=f"of {', '.join(METHOD_NAMES)} (default: all)")
+    parser.add_argument("--seeds", default=1, metavar="K", help="runs of each, from --seed on (default 1)")
+    parser.add_argument("--task", choices=TASKS, help="show its published points below")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder for runs, table and figure")
+
+
+def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
+    """Run what is left and write the table; give its rows, None if it was interrupted."""
+    ratios = tuple(number_from(text, "ratio") for text in parsed.ratio)
+    methods = tuple(parsed.method or METHOD_NAMES)
+    unknown = next((name for name in methods if name not in METHOD_NAMES), None)
+    if unknown is not None:
+        raise SettingsError(f"There is no method '{unknown}'. Choose of {', '.join(METHOD_NAMES)}.")
+    parsed.ratio, parsed.method = None, None  # one of each per run
+    settings = settings_from(argparse.Namespace(**portable(vars(parsed))), CompressSettings)
+    from coronet.recipes import compare as recipe  # torch
+    from coronet.recipes.trade_off import write_comparison
+
+    plan = recipe.Plan(settings, methods, ratios, whole_number_from(parsed.seeds, "seeds", least=1))
+    out, bar = Path(parsed.out).absolute(), ProgressBar()
+    with stop_after_step() as stopping, closing(recipe.compare(plan, out)) as steps:
+        for name, step in steps:
+            bar.show(step.done, step.total, f"{name}: {step.phase} {step.step}/{step.steps}")
+            if stopping:
+                break
+    bar.end()
+    found = recipe.rows(plan, out)
+    write_comparison(found, out, task=parsed.task)
+    if stopping:
+        sys.stderr.write("coronet: stopped and saved. Go on with the same command.\n")
+        return None
+    return recipe.summary(found)

@@ -1,0 +1,148 @@
+"""Every method on one model with the same time and the same seeds: a folder of runs, and their scores as rows.
+
+Each run is a run like any other. A comparison that was stopped goes on where it was; what is finished stays.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from coronet.errors import RunError, SettingsError
+from coronet.files import make_folder
+from coronet.recipes.execute import execute
+from coronet.recipes.settings import CompressSettings, MethodName
+from coronet.runs import Run
+from coronet.settings import to_json
+from coronet.training import Step
+
+Row = dict[str, Any]
+RUNS = "runs"
+_COUNTED = ("ratio", "macs", "macs_as_published", "parameters")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is compared: every method at every ratio, each with `seeds` seeds."""
+
+    settings: CompressSettings
+    methods: tuple[MethodName, ...]
+    ratios: tuple[float, ...]
+    seeds: int = 1
+
+    def runs(self) -> dict[str, CompressSettings]:
+        """Give the settings of every run by its name."""
+        return {
+            f"{method}-{ratio:g}x-seed{self.settings.seed + number}": replace(
+                self.settings, method=method, ratio=ratio, seed=self.settings.seed + number
+            )
+            for number in range(self.seeds)
+            for ratio in self.ratios
+            for method in self.methods
+        }
+
+
+def check(plan: Plan) -> None:
+    """Raise SettingsError where nothing, or the same twice, would be compared."""
+    for name, values in (("method", plan.methods), ("ratio", plan.ratios)):
+        if not values:
+            raise SettingsError(f"'{name}' is empty, so there is nothing to compare. Name at least one.")
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise SettingsError(f"'{name}' names {twice} twice. Name each once; --seeds repeats runs.")
+    if plan.seeds < 1:
+        raise SettingsError(f"'seeds' is {plan.seeds}, but must be at least 1.")
+
+
+def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step], None, None]:
+    """Do what is left of a comparison in the folder `out`, run by run; yields the run's name and the step done.
+
+    Raises RunError where a run of that name in the folder had other settings.
+    """
+    check(plan)
+    for name, settings in plan.runs().items():
+        run = _open(out / RUNS / name, settings)
+        with closing(execute(run)) as steps:
+            for step in steps:
+                yield name, step
+
+
+def rows(plan: Plan, out: Path) -> list[Row]:
+    """Give a row for every finished run, the dense net's first: what it is, what it costs, and every score it has."""
+    reports = [run.report() for name in plan.runs() if (run := Run.open(out / RUNS / name)).status() == "done"]
+    found = [_row(report) for report in reports if report is not None]
+    return [_dense_row(reports[0]), *found] if found and reports[0] is not None else []
+
+
+def summary(found: Sequence[Row]) -> list[Row]:
+    """Merge the seeds: a row for every method and ratio asked for, numbers as mean, with `.sd` where there are more."""
+    merged: dict[tuple[str, float], list[Row]] = {}
+    for row in found:
+        merged.setdefault((row["method"], row["requested_ratio"]), []).append(row)
+    return [_merged(same) for same in merged.values()]
+
+
+def score_names(found: Sequence[Row]) -> list[str]:
+    """List the scores that some row has, in the order of their first appearance."""
+    known = {"method", "requested_ratio", "seed", *_COUNTED}
+    return [name for name in dict.fromkeys(name for row in found for name in row)
+            if name not in known and not name.startswith("seconds.") and not name.endswith(".sd")]  # fmt: skip
+
+
+def _open(path: Path, settings: CompressSettings) -> Run:
+    wanted = to_json(settings)
+    if not path.exists():
+        make_folder(path.parent)
+        return Run.create(path, "compress", wanted)
+    run = Run.open(path)
+    different = [name for name, value in wanted.items() if run.settings.get(name) != value]
+    if different:
+        raise RunError(
+            f"{path} was made with another '{different[0]}' ({run.settings.get(different[0])}, now "
+            f"{wanted[different[0]]}). Choose another folder."
+        )
+    return run
+
+
+def _row(report: Mapping[str, Any]) -> Row:
+    return {
+        "method": report["method"],
+        "requested_ratio": report["requested_ratio"],
+        "seed": report["seed"],
+        "ratio": report["ratio"],
+        **{name: report["slim"][name] for name in _COUNTED[1:]},
+        **_flat(report["scores"]),
+        **{f"seconds.{name}": value for name, value in report["seconds"].items()},
+    }
+
+
+def _dense_row(report: Mapping[str, Any]) -> Row:
+    costs = {name: report["dense"][name] for name in _COUNTED[1:]}
+    scores = _flat(report["teacher_scores"])
+    return {"method": "original", "requested_ratio": 1.0, "seed": None, "ratio": 1.0, **costs, **scores}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Give nested numbers under dotted names; anything else is left out."""
+    found: dict[str, float] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _merged(same: Sequence[Row]) -> Row:
+    first = same[0]
+    row: Row = {"method": first["method"], "requested_ratio": first["requested_ratio"], "seeds": len(same)}
+    for name in first:
+        values = [other[name] for other in same if isinstance(other.get(name), int | float)]
+        if name in ("requested_ratio", "seed") or not values:
+            continue
+        row[name] = mean(values)
+        if len(values) > 1 and name not in _COUNTED:
+            row[f"{name}.sd"] = stdev(values)
+    return row

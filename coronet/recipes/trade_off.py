@@ -1,0 +1,131 @@
+"""What a comparison leaves: a Markdown table, a CSV file and an interactive figure of quality against MACs."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coronet.files import write_atomic
+from coronet.published import Point, published_points
+from coronet.recipes.compare import Row, score_names, summary
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+_PROTOCOLS = {"tt": "against train + test", "tr": "against train", "te": "against test", "?": "protocol unknown"}
+
+
+def write_comparison(found: Sequence[Row], out: Path, *, task: str | None = None) -> None:
+    """Write rows.csv (every run), table.md (seeds merged) and figure.html; `task` adds its published points."""
+    merged = summary(found)
+    write_atomic(out / "rows.csv", as_csv(found).encode())
+    write_atomic(out / "table.md", as_markdown(merged).encode())
+    drawing = figure(merged, task)
+    page = drawing.to_html(include_plotlyjs=True, full_html=True)  # readable without a network
+    write_atomic(out / "figure.html", page.encode())
+
+
+def as_csv(found: Sequence[Row]) -> str:
+    """Write rows with every column that any of them has."""
+    names = list(dict.fromkeys(name for row in found for name in row))
+    text = StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(found)
+    return text.getvalue()
+
+
+def as_markdown(merged: Sequence[Row]) -> str:
+    """Write a table of method, ratio, cost and every score, with the spread over seeds where there are several."""
+    scores = score_names(merged)
+    head = ["method", "ratio", "GMACs", "parameters", "seeds", *scores]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in merged:
+        cells = [str(row["method"]), f"{row['ratio']:.2f}x", f"{row['macs'] / 1e9:.3f}", f"{row['parameters']:,.0f}"]
+        cells += [str(row["seeds"]), *(_with_spread(row, name) for name in scores)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main_score(found: Sequence[Row]) -> str | None:
+    """Name the score a figure shows: a distribution's distance where there is one, else PSNR to the truth, else to the
+    dense net."""
+    names = score_names(found)
+    wanted = [name for name in names if name.endswith(".value")]
+    wanted += [name for name in ("to_truth.psnr_db", "to_teacher.psnr_db") if name in names]
+    return wanted[0] if wanted else None
+
+
+def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
+    """Draw a score against MACs, a line for every method; published points of a task in a plot of their own below.
+
+    Their FID is on another scale than a score measured here, and points of different protocols are never joined.
+    """
+    from plotly.subplots import make_subplots
+
+    points = [point for point in published_points() if point.task == task and point.macs_g is not None]
+    score = main_score(merged)
+    titles = [score or "no score", *(["published FID, MACs as the papers count them"] if points else [])]
+    drawing = make_subplots(rows=len(titles), cols=1, subplot_titles=titles, vertical_spacing=0.12)
+    if score is not None:
+        for trace in _measured(merged, score):
+            drawing.add_trace(trace, row=1, col=1)
+    for trace in _published(points):
+        drawing.add_trace(trace, row=2, col=1)
+    drawing.update_xaxes(type="log", title_text="MACs")
+    drawing.update_layout(height=460 * len(titles), template="simple_white")
+    return drawing
+
+
+def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
+    import plotly.graph_objects as go
+
+    traces = []
+    for method in dict.fromkeys(row["method"] for row in merged):
+        own = [row for row in merged if row["method"] == method and score in row]
+        spread = {"type": "data", "array": [row.get(f"{score}.sd", 0.0) for row in own]}
+        traces.append(
+            go.Scatter(
+                x=[row["macs"] for row in own],
+                y=[row[score] for row in own],
+                error_y=spread,
+                name=method,
+                mode="lines+markers" if len(own) > 1 else "markers",
+                text=[f"{row['ratio']:.2f}x, {row['parameters']:,.0f} parameters" for row in own],
+            )
+        )
+    return traces
+
+
+def _published(points: Sequence[Point]) -> "list[go.Scatter]":
+    import plotly.graph_objects as go
+
+    traces = []
+    for protocol, words in _PROTOCOLS.items():
+        own = [point for point in points if point.protocol == protocol]
+        if own:
+            symbols = ["circle" if point.verified else "circle-open" for point in own]
+            traces.append(
+                go.Scatter(
+                    x=[1e9 * (point.macs_g or 0.0) for point in own],
+                    y=[point.fid for point in own],
+                    name=words,
+                    mode="markers",
+                    marker={"symbol": symbols, "size": 9},
+                    text=[_hover(point) for point in own],
+                )
+            )
+    return traces
+
+
+def _hover(point: Point) -> str:
+    state = "" if point.verified else ", not verified at its source"
+    return f"{point.method} {point.variant}<br>{point.source} ({point.provenance}{state})"
+
+
+def _with_spread(row: Mapping[str, Any], name: str) -> str:
+    if name not in row:
+        return ""
+    spread = f" ± {row[f'{name}.sd']:.3g}" if f"{name}.sd" in row else ""
+    return f"{row[name]:.4g}{spread}"
