@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from coronet.datasets import Dataset, DataSettings
+from coronet.datasets import Dataset
 from coronet.errors import CoronetError, DataError
 from coronet.metrics.distribution import FRECHET_NAMES, Extractor, describe, describe_real, frechet_score, kernel_score
 from coronet.metrics.extractors import open_extractor
@@ -37,9 +37,7 @@ def check_countable(data: Dataset, extractor: Extractor) -> None:
     require_images(name, len(data.test.target_paths), len(data.test))
 
 
-def set_scores(
-    data: Dataset, settings: DataSettings, extractor: Extractor, translations: Iterable[Tensor]
-) -> SetScores:
+def set_scores(data: Dataset, extractor: Extractor, translations: Iterable[Tensor]) -> SetScores:
     """Compare translations (3, H, W) in [-1, 1] with all real test images of the target side.
 
     Raises DataError for fewer than 20 images of a kind.
@@ -47,7 +45,7 @@ def set_scores(
     check_countable(data, extractor)
     real = describe_real(extractor, data.test.targets)
     fake = describe(extractor, translations)
-    source = f"{_origin(data)}, read with {settings.preprocess} at {settings.crop_size} pixels"
+    source = _origin(data)
     return SetScores(frechet_score(extractor, real, fake, source), kernel_score(extractor, real, fake, source))
 
 
@@ -72,7 +70,9 @@ def reported_distances(data: Dataset, generators: Sequence[Generator]) -> list[d
 
 def _origin(data: Dataset) -> str:
     held_out = " held out of training" if data.test_origin == "held out of train" else ""
-    return f"the test images{held_out} of the target side of {data.root.name}"
+    settings = data.test.settings
+    size = f" at {settings.crop_size} pixels" if "crop" in settings.preprocess else ""
+    return f"the test images{held_out} of the target side of {data.root.name}, read with {settings.preprocess}{size}"
 
 
 def _spread(images: Iterable[Tensor], count: int) -> Iterator[Tensor]:

@@ -118,7 +118,7 @@ def evaluate(
         scores["against"] = "truth" if reference is None else reference
     if reason:
         return scores | {"fid": None, "kid": None, "note": reason}
-    found = set_scores(data, data_settings(choices), extractor, map(to_tensor, pictures))
+    found = set_scores(data, extractor, map(to_tensor, pictures))
     return scores | {"fid": found.frechet.to_json(), "kid": found.kernel.to_json()}
 
 
