@@ -94,13 +94,13 @@ def check_agreement(path, length, monkeypatch, tmp_path, images):
 @pytest.mark.slow
 @pytest.mark.real
 def test_fid_768_is_that_of_pytorch_fid(real_weights, monkeypatch, tmp_path):
-    found = check_agreement(real_weights / UP_TO_6E, 768, monkeypatch, tmp_path, pictures(44))
+    found = check_agreement(real_weights / UP_TO_6E, 768, monkeypatch, tmp_path, pictures(40))
     assert (found.name, found.features) == ("FID-768", "inception-768")
 
 
 @pytest.mark.slow
 def test_fid_is_that_of_pytorch_fid(official_form, monkeypatch, tmp_path):
-    found = check_agreement(official_form, 2048, monkeypatch, tmp_path, pictures(44))
+    found = check_agreement(official_form, 2048, monkeypatch, tmp_path, pictures(40))
     assert (found.name, found.features) == ("FID", "inception-2048")
 
 
