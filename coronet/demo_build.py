@@ -46,8 +46,8 @@ _CYCLE_GAN = TrainSettings(
 _PIX2PIX = TrainSettings(kind="pix2pix", ngf=20, levels=5, ndf=32, upsample="resize", discriminator_rate=0.3)
 TEACHERS = {
     "shoes": replace(_PIX2PIX, norm="instance", batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),
-    "horses": replace(_CYCLE_GAN, steps=6000),
-    "seasons": replace(_CYCLE_GAN, steps=4500),
+    "horses": replace(_CYCLE_GAN, steps=5000),
+    "seasons": replace(_CYCLE_GAN, steps=3600),
 }
 _COMPRESSION = CompressSettings(search_steps=200, finetune_steps=600)
 COMPRESSIONS = {"shoes": replace(_COMPRESSION, batch_size=4), "horses": _COMPRESSION, "seasons": _COMPRESSION}

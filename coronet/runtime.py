@@ -15,13 +15,13 @@ from torch import Tensor
 
 from coronet.errors import CheckpointError, DataError
 from coronet.images import shown
+from coronet.sessions import session_options
 
 if TYPE_CHECKING:
     import onnx
 
 Precision = Literal["fp32", "fp16", "int8"]
 BYTE_LIMIT = 2**31 - 1  # protobuf reads no larger message
-FOLDED_BYTES = 64 * 2**20  # a constant that ONNX Runtime may compute while it loads
 # Everything an image-to-image network needs. Control flow is not here: it could run for ever.
 _OPERATOR_NAMES = (
     "Abs Add And AveragePool BatchNormalization Cast Ceil Clip Concat Constant ConstantOfShape Conv ConvTranspose "
@@ -148,12 +148,7 @@ def start_session(model: bytes, name: str, *, threads: int) -> Any:
     """
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("optimization.constant_folding_max_output_size_in_bytes", str(FOLDED_BYTES))
+    options = session_options(threads)
     try:
         # Without a second attempt, which would be announced on stdout.
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -33,6 +34,10 @@ def stage(tmp_path_factory):
     (folder / "text.pth").write_text("no model", encoding="utf-8")
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (folder / "empty").mkdir()
+    for name in ("train", "trainA"):
+        (folder / "mixed" / name).mkdir(parents=True)
+    (folder / "one").mkdir()
+    Image.new("RGB", (32, 32), "teal").save(folder / "one" / "picture.png")
     return folder
 
 
@@ -46,7 +51,9 @@ def onnx(stage):
 
 
 @pytest.fixture(autouse=True)
-def _same_threads():
+def _same_threads(monkeypatch, tmp_path):
+    """Put torch's threads back, and keep Inception's weights of this machine out."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -178,6 +185,18 @@ MISTAKES = [
     ([*EVALUATE, "--image-size", "36", "--preprocess", "none", "--load-size", "x"], "'load_size' is 'x'"),
     ([*EVALUATE, "--direction", "Up"], "'Up'. Choose one of: AtoB, BtoA"),
     ([*EVALUATE, "--reference", "nowhere"], "no model 'nowhere'"),
+    ([*EVALUATE, "--data", "@single"], "images of one side only"),
+    ([*EVALUATE, "--data", "@empty"], "empty holds no images"),
+    ([*EVALUATE, "--data", "@mixed"], "mixes two layouts"),
+    ([*EVALUATE, "--data", "@one"], "1 usable image"),
+    ([*EVALUATE, "--features", "lpips"], "'lpips'"),
+    ([*EVALUATE, "--features", "proxy"], "There are 2 real images, but proxy scores need at least 20"),
+    ([*EVALUATE, "--features", "proxy", "--inception", "x.pth"], "the proxy features do not use it"),
+    ([*EVALUATE, "--features", "inception-2048"], "'coronet download fid_inception' fetches"),
+    ([*EVALUATE, "--inception", "@none.pth"], "none.pth does not exist"),
+    ([*EVALUATE, "--inception", "@text.pth"], "text.pth is a text file"),
+    ([*EVALUATE, "--inception", "@empty"], "empty is a folder"),
+    ([*EVALUATE, "--inception", RESNET], "does not hold 'Conv2d_1a_3x3.conv.weight' of the FID Inception"),
     ([*EXPORT, "--out", "@no/x.onnx"], "its folder does not exist"),
     ([*EXPORT, "--precision", "fp4"], "'fp4'"),
     ([*EXPORT, "--model", "nowhere"], "no model 'nowhere'"),
@@ -309,6 +328,35 @@ def test_evaluate_scores_pairs_and_against_another_model(stage, capsys):
     assert answer(stage, capsys, *other, "--data", "@unpaired", "--image-size", "32")["psnr_db"] < 30
 
 
+def test_evaluate_says_why_there_is_no_score_of_sets(stage, capsys):
+    found = answer(stage, capsys, *EVALUATE)
+    assert found["fid"] is found["kid"] is None
+    assert "There are 2 real images" in found["note"]
+
+
+def test_evaluate_scores_unpaired_sets(stage, capsys):
+    data = make_world("unpaired", stage / "many")
+    random = np.random.default_rng(0)
+    for folder, count in (("testA", 19), ("testB", 20)):
+        for index in range(count):
+            pixels = random.integers(256, size=(SIDE, SIDE, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(data / folder / f"noise{index:02d}.png")
+    arguments = ["evaluate", "--model", RESNET, "--data", "@many", "--image-size", "32"]
+    found = answer(stage, capsys, *arguments)
+    for name, score in (("proxy", found["fid"]), ("proxy KID", found["kid"])):
+        assert (score["name"], score["features"]) == (name, "proxy")
+        assert (score["real_images"], score["fake_images"]) == (22, 21)
+        assert score["interval"][0] < score["value"] < score["interval"][1]
+        assert "the test images of the target side of many" in score["protocol"]
+        assert score["note"]
+    assert found["images"] == 21
+    assert not found.keys() & {"psnr_db", "against", "note"}
+    assert main(placed(stage, arguments)) == 0
+    shown = capsys.readouterr().out
+    assert "proxy: " in shown
+    assert "FID" not in shown
+
+
 def test_export_checks_what_it_writes(stage, onnx, capsys):
     found = answer(stage, capsys, *EXPORT, "--precision", "fp16", "--data", "@unpaired", "--image-size", "32")
     assert found.keys() >= {"path", "bytes", "sha256", "max_abs_difference", "psnr_db"}
@@ -322,6 +370,7 @@ def test_benchmark_sets_models_side_by_side(stage, onnx, capsys):
     for row in rows:
         assert row.keys() >= {"model", "precision", "median_ms", "p90_ms", "macs", "bytes"}
         assert 0 < row["median_ms"] <= row["p90_ms"]
+        assert row["peak_bytes"] is None or row["peak_bytes"] > 0
     assert main(["benchmark", str(onnx), "--image-size", "32"]) == 0
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 2

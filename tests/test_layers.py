@@ -16,7 +16,7 @@ PACKAGE = ROOT / "coronet"
 ORDER = """
 errors parsing settings files downloads randomness images scenes published datasets channels networks cost
 containers unpickle tensor_files recognise demos model_folders checkpoints
-importance hypernetwork slimming similarity losses training objectives tasks search runtime metrics
+importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
 quantisation export runs methods recipes feature_training demo_card demo_build
 launcher jobs worker __init__ studio commands __main__
 """.split()  # noqa: SIM905
@@ -25,11 +25,13 @@ LIGHT = ["coronet", "coronet.downloads", "coronet.recipes", "coronet.recipes.set
 STARTS_PROCESSES = {
     "launcher": "the worker of a run",
     "tensor_files": "the sandbox that reads strangers' pickles",
+    "sessions": "the memory of an ONNX session, measured in a process of its own",
 }
 WRITES_TO_STDOUT = {
     "__main__": "the command line",
     "commands": "the progress line of the command line",
     "unpickle": "the sandbox answers its parent with one line of JSON",
+    "sessions": "the measuring process answers its parent with one line of JSON",
 }
 GLOBAL_RANDOMNESS: dict[str, str] = {}  # "module.function": why it may use torch's global generator
 FOREIGN_PRIVATE = {"_MEIPASS", "_exit"}  # private names of other libraries that are documented for use

@@ -16,7 +16,8 @@ from coronet.metrics.degrade import DEGRADATIONS, degrade
 from coronet.metrics.features import FEATURES, PROXY_FILE, ProxyNetwork, load_proxy, proxy_features, save_proxy
 from coronet.metrics.frechet import frechet_distance, statistics
 from coronet.metrics.inception import inception_features, load_inception
-from coronet.metrics.proxy import bootstrap_interval, proxy_distance
+from coronet.metrics.proxy import proxy_distance
+from coronet.metrics.scores import bootstrap_interval
 from coronet.scenes.write import draw_scene
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -293,21 +294,3 @@ def test_training_writes_a_network_that_loads(tmp_path, monkeypatch):
     sizes = ["--scenes", "1", "--pictures", "100", "--steps", "2"]
     feature_training.main(["--inception", "none", "--out", str(out), *sizes])
     assert proxy_features(load_proxy(out), torch.zeros(2, 3, 40, 60)).shape == (2, FEATURES)
-
-
-@pytest.mark.real
-def test_inception_is_that_of_pytorch_fid(real_weights, monkeypatch):
-    inception = load_inception(real_weights / "inception_2015_12_05_to_Mixed_6e.safetensors")
-    from pytorch_fid import inception as published  # only now: torchvision may have needed its repair
-
-    monkeypatch.setattr(published, "fid_inception_v3", lambda: inception.blocks)
-    theirs = published.InceptionV3([published.InceptionV3.BLOCK_INDEX_BY_DIM[768]])
-    images = scenes("horses", 2, size=96)
-    with torch.inference_mode():
-        expected = theirs.eval()((images + 1) / 2)[0].mean(dim=(2, 3))
-    np.testing.assert_allclose(inception_features(inception, images), expected, atol=1e-4)
-
-
-def test_inception_refuses_other_weights():
-    with pytest.raises(CheckpointError, match="of the FID Inception"):
-        load_inception(PROXY_FILE)

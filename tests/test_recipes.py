@@ -142,6 +142,8 @@ def test_a_compression_leaves_a_smaller_model_and_its_report(case, compressed):
     multiple = settings.get("multiple_of", 1)
     assert all(width % multiple == 0 for width in report["widths"].values())
     assert ("to_truth" in report["scores"]) == (settings["data"].endswith("/paired"))
+    for name in ("scores", "teacher_scores"):
+        assert report[name]["distribution"].keys() == {"note"}  # these worlds have two test images
     assert not run.has_state()
     assert run.status() == "done"
     assert run.previews().keys() == {run.events()[-1]["total"]}
@@ -317,6 +319,7 @@ def test_a_trained_model_is_compressed_with_its_own_players(kind, data, directio
     report = run.report()
     assert report.keys() >= {"architecture", "parameters", "macs", "steps", "seconds", "scores", "seed", "versions"}
     assert report["architecture"] == ("unet" if kind == "pix2pix" else "resnet")
+    assert "There are 2 real images" in report["scores"]["distribution"]["note"]
     assert not run.has_state()
     assert run.status() == "done"
     checkpoint, found = game(

@@ -72,6 +72,21 @@ def _short(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+def _scores(result: dict[str, Any]) -> str:
+    """Show scores of sets under their own names: FID only on Inception's 2048 features."""
+    rows = [_lines({name: value for name, value in result.items() if name not in ("fid", "kid")})]
+    for score in (result["fid"], result["kid"]):
+        if score is not None:
+            low, high = score["interval"]
+            deviation = f", sd over subsets {score['sd']:.4g}" if "sd" in score else ""
+            rows.append(f"{score['name']}: {score['value']:.4g} (95 %: {low:.4g} to {high:.4g}{deviation})")
+            rows.append(
+                f"  {score['fake_images']} generated and {score['real_images']} real images; {score['protocol']}"
+            )
+            rows += [f"  {score['note']}"] if score["note"] else []
+    return "\n".join(rows)
+
+
 def _table_or_lines(result: list[dict[str, Any]] | dict[str, Any]) -> str:
     if isinstance(result, dict):
         return _lines(result)
@@ -120,10 +135,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "evaluate": Command(
         "score a model on test images",
-        "--model latest_net_G.pth --data datasets/edges2shoes --image-size 256",
+        "--model latest_net_G_A.pth --data datasets/horse2zebra --features auto",
         short.add_evaluate,
         short.run_evaluate,
-        _lines,
+        _scores,
     ),
     "export": Command(
         "write an ONNX file and check it",

@@ -47,7 +47,13 @@ def run_evaluate(parsed: argparse.Namespace) -> dict[str, Any]:
     """Run `evaluate`."""
     from coronet.recipes.verbs import evaluate
 
-    return evaluate(parsed.model, settings_from(parsed, DataChoices), reference=parsed.reference)
+    return evaluate(
+        parsed.model,
+        settings_from(parsed, DataChoices),
+        reference=parsed.reference,
+        features=parsed.features,
+        inception=None if parsed.inception is None else Path(parsed.inception),
+    )
 
 
 def run_export(parsed: argparse.Namespace) -> dict[str, Any]:
@@ -101,6 +107,15 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
     parser.add_argument("--model", required=True)
     parser.add_argument("--reference", metavar="MODEL", help="compare with this model instead of the truth")
+    parser.add_argument(
+        "--features",
+        choices=("auto", "inception-2048", "inception-768", "proxy"),
+        default="auto",
+        help="what sets are compared by: FID needs inception-2048; auto takes the best there is (default auto)",
+    )
+    parser.add_argument(
+        "--inception", metavar="FILE", help="Inception's weights; default: where `download fid_inception` puts them"
+    )
     add_settings(parser, DataChoices, required=("data",))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from coronet.datasets.layout import Kind
 from coronet.datasets.reader import Pixels, Reader
+from coronet.datasets.settings import DataSettings
 from coronet.errors import DataError
 from coronet.images import shown_folder, to_tensor
 from coronet.randomness import seeded
@@ -59,6 +60,11 @@ class Split:
         self.has_truth = kind == "paired" or (
             self._truth is not None and all(os.path.isfile(path) for path in self._truth.values())
         )
+
+    @property
+    def settings(self) -> DataSettings:
+        """How the images are read."""
+        return self._reader.settings
 
     def __len__(self) -> int:
         return len(self.source_paths)

@@ -17,6 +17,7 @@ from coronet.recipes.opening import spread_items
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import Opened
 from coronet.recipes.previews import translate
+from coronet.recipes.scoring import reported_distances
 from coronet.runs import Run
 
 SCORED_IMAGES = 100
@@ -92,4 +93,5 @@ def _scores(data: Dataset, dense: Generator, student: Generator) -> dict[str, An
     if data.test.has_truth:
         scores["to_truth"] = paired_scores(data, student, None)
         teacher_scores["to_truth"] = paired_scores(data, dense, None)
+    scores["distribution"], teacher_scores["distribution"] = reported_distances(data, [student, dense])
     return {"scores": scores, "teacher_scores": teacher_scores}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from coronet.checkpoints import Checkpoint, save, save_discriminator
 from coronet.cost import cost
@@ -10,13 +11,14 @@ from coronet.datasets import Batch, Dataset
 from coronet.errors import DataError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.methods import Carry, Phase
-from coronet.networks import GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
+from coronet.networks import Generator, GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
 from coronet.recipes.finish import paired_scores, versions
 from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
 from coronet.recipes.machine import set_up
 from coronet.recipes.opening import DEFAULT_SIZE, batches, check_test_images, fresh_generator, open_data, training_game
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.previews import Previewer
+from coronet.recipes.scoring import reported_distances
 from coronet.recipes.settings import TrainSettings
 from coronet.runs import Run
 from coronet.tasks import GeneratorTask
@@ -140,13 +142,18 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun)
         "macs_as_published": counts.macs_as_published,
         "steps": phased.total,
         "seconds": {"total": sum(phased.seconds.values())},
-        "scores": paired_scores(data, generator, None) if data.test.has_truth else {},
+        "scores": _scores(data, generator),
         "data": data.summary(),
         "seed": settings.seed,
         "versions": versions(),
     }
     run.write_report(report)
     run.drop_state()
+
+
+def _scores(data: Dataset, generator: Generator) -> dict[str, Any]:
+    scores: dict[str, Any] = dict(paired_scores(data, generator, None)) if data.test.has_truth else {}
+    return scores | {"distribution": reported_distances(data, [generator])[0]}
 
 
 def _file_names(kind: str, direction: str) -> dict[str, str]:

@@ -8,18 +8,21 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from coronet.checkpoints import build_generator, load, resolve_model
 from coronet.cost import cost
-from coronet.datasets import open_test
+from coronet.datasets import Dataset, open_test
 from coronet.demos import Direction
 from coronet.errors import DataError, SettingsError
 from coronet.export import Precision, open_onnx, to_onnx
 from coronet.files import make_folder
 from coronet.images import fit, list_images, open_image, save_image, to_image, to_tensor
+from coronet.metrics.distribution import Extractor
+from coronet.metrics.extractors import FeatureChoice, open_extractor
 from coronet.metrics.latency import measure
-from coronet.metrics.paired import evaluate_pairs
+from coronet.metrics.paired import PAIRED_METRICS, evaluate_pairs
 from coronet.recipes.machine import use_threads
 from coronet.recipes.opening import (
     DEFAULT_SIZE,
@@ -31,7 +34,9 @@ from coronet.recipes.opening import (
     spread_items,
 )
 from coronet.recipes.preview import Preview, preview
+from coronet.recipes.scoring import check_countable, set_scores
 from coronet.recipes.settings import DataChoices
+from coronet.sessions import peak_memory
 
 __all__ = ["Preview", "benchmark", "evaluate", "export", "inspect", "preview", "translate"]
 
@@ -77,29 +82,44 @@ def translate(model: str, source: Path, out: Path, *, size: int | None = None) -
     return {"images": len(paths), "seconds": time.perf_counter() - begin, "out": str(out)}
 
 
-def evaluate(model: str, choices: DataChoices, *, reference: str | None = None) -> dict[str, Any]:
-    """Score translations of the test images: against the truth where it is known, or another model's translations."""
+def evaluate(
+    model: str,
+    choices: DataChoices,
+    *,
+    reference: str | None = None,
+    features: FeatureChoice = "auto",
+    inception: Path | None = None,
+) -> dict[str, Any]:
+    """Score translations of the test images: against the truth or another model's, and as a set against real ones.
+
+    `fid` and `kid` are None, with a `note`, where the data have too few images for them and `features` is "auto".
+    """
     use_threads(None)
     translator = _translator(model, choices.direction)
+    compare = None if reference is None else _translator(reference, choices.direction).apply
+    extractor = open_extractor(features, inception)
     choices = sized(choices, translator.size)
     check_direction(choices, model)
     data = open_test(data_folder(choices), data_settings(choices))
-    if not data.test.has_truth and reference is None:
-        raise DataError(
-            f"{data.root.name} holds {data.kind} images, so there is no truth to compare with. "
-            "Name a model to compare with: --reference MODEL."
-        )
-    compare = None if reference is None else _translator(reference, choices.direction).apply
+    paired = data.test.has_truth or reference is not None
+    reason = _why_no_set(data, extractor, must=features != "auto" or inception is not None, alone=not paired)
+    pictures: list[Image.Image] = []
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
         for item in data.test.items():
-            check_sides(item.source, translator.multiple)
+            output = _translated(item.source, translator, model)
             wanted = item.target if compare is None else compare(item.source)
-            assert wanted is not None
-            yield wanted, translator.apply(item.source)
+            yield (output if wanted is None else wanted), output
+            pictures.append(to_image(output))
 
-    scores = evaluate_pairs(pairs())
-    return scores | {"images": len(data.test), "against": "truth" if reference is None else reference}
+    scores: dict[str, Any] = evaluate_pairs(pairs(), tuple(PAIRED_METRICS) if paired else ())
+    scores["images"] = len(data.test)
+    if paired:
+        scores["against"] = "truth" if reference is None else reference
+    if reason:
+        return scores | {"fid": None, "kid": None, "note": reason}
+    found = set_scores(data, extractor, map(to_tensor, pictures))
+    return scores | {"fid": found.frechet.to_json(), "kid": found.kernel.to_json()}
 
 
 def export(
@@ -134,7 +154,10 @@ def benchmark(models: Sequence[str], *, image_size: int = 256, threads: int = 1)
                 macs[-1] = cost(checkpoint.config, image_size).macs
             contestants.append((model, path))
         rows = measure(contestants, image_size=image_size, threads=threads)
-    return [row.to_json() | {"macs": count} for row, count in zip(rows, macs, strict=True)]
+        peaks = [peak_memory(path, image_size=image_size, threads=threads) for _, path in contestants]
+    return [
+        row.to_json() | {"macs": count, "peak_bytes": peak} for row, count, peak in zip(rows, macs, peaks, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +168,27 @@ class _Translator:
     multiple: int
     least: int
     size: int  # pixels it was made for
+
+
+def _translated(source: Tensor, translator: "_Translator", model: str) -> Tensor:
+    check_sides(source, translator.multiple)
+    output = translator.apply(source)
+    if output.shape[1] != 3:
+        raise DataError(f"{model} makes images of {output.shape[1]} channels, but only RGB images have scores.")
+    return output
+
+
+def _why_no_set(data: Dataset, extractor: Extractor, *, must: bool, alone: bool) -> str:
+    """Say why the test images have no FID; DataError where it was asked for, or nothing else can be said."""
+    try:
+        check_countable(data, extractor)
+    except DataError as error:
+        if alone:
+            raise DataError(f"{error} Or name a model to compare with: --reference MODEL.") from error
+        if must:
+            raise
+        return str(error)
+    return ""
 
 
 def _translator(model: str, direction: Direction = "AtoB") -> _Translator:

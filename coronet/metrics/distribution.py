@@ -1,0 +1,180 @@
+"""From two sets of images to their scores: features are computed once, kept for real images, and compared two ways.
+
+Which networks give features is told in extractors.py, what a score says of itself in scores.py.
+"""
+
+import hashlib
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from coronet.errors import RunError
+from coronet.files import cache_folder, make_folder, write_atomic
+from coronet.metrics.features import as_saved
+from coronet.metrics.frechet import bootstrapped_frechet
+from coronet.metrics.kernel import SUBSETS, kernel_distance
+from coronet.metrics.scores import DistributionScore, require_images, shared_note
+
+FeatureName = Literal["inception-2048", "inception-768", "proxy"]
+FRECHET_NAMES: dict[FeatureName, str] = {"inception-2048": "FID", "inception-768": "FID-768", "proxy": "proxy"}
+KERNEL_NAMES: dict[FeatureName, str] = {"inception-2048": "KID", "inception-768": "KID-768", "proxy": "proxy KID"}
+KEPT_SETS = 50  # of real images; those used longest ago go
+FEW_FOR_KID = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extractor:
+    """A network that turns images in [-1, 1] into features (N, length).
+
+    protocol: what is done to an image before and in it; fingerprint: of its weights.
+    """
+
+    name: FeatureName
+    length: int
+    protocol: str
+    fingerprint: str
+    features: Callable[[Iterable[Tensor]], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageSet:
+    """Features (N, D) of images, and a digest of the 8-bit pixels of each."""
+
+    features: NDArray[np.float64]
+    digests: tuple[bytes, ...]
+
+
+def describe(extractor: Extractor, images: Iterable[Tensor]) -> ImageSet:
+    """Look at images (3, H, W) or (N, 3, H, W) in [-1, 1] once."""
+    digests: list[bytes] = []
+
+    def noted() -> Iterator[Tensor]:
+        for image in _single(images):
+            digests.append(_digest(image))
+            yield image
+
+    features = extractor.features(noted())
+    return ImageSet(features, tuple(digests))
+
+
+def describe_real(extractor: Extractor, images: Callable[[], Iterable[Tensor]]) -> ImageSet:
+    """Look at images that will be met again: their features are kept in the cache.
+
+    They lie there under a hash of all pixels, the protocol and the network's weights, so that another crop, direction
+    or file is another entry. A damaged entry is computed anew; where nothing can be written, nothing is kept.
+    """
+    digests = tuple(_digest(image) for image in _single(images()))
+    key = hashlib.sha256(f"{extractor.protocol}\n{extractor.fingerprint}\n".encode() + b"".join(digests)).hexdigest()
+    entry = cache_folder() / "features" / f"{key}.npz"
+    features = _read(entry, (len(digests), extractor.length))
+    if features is None:
+        features = extractor.features(_single(images()))
+        with suppress(RunError):
+            _keep(entry, features)
+    return ImageSet(features, digests)
+
+
+def frechet_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: str = "") -> DistributionScore:
+    """Give the Fréchet distance: FID on Inception's 2048 features, else under another name; at least 0.
+
+    source: which images the real ones are, for the protocol. Raises DataError for fewer than 20 images of a kind.
+    """
+    name = FRECHET_NAMES[extractor.name]
+    _require(name, real, fake)
+    found = bootstrapped_frechet(real.features, fake.features)
+    fewest = min(len(real.features), len(fake.features))
+    few = (
+        f"{fewest} images are fewer than the {extractor.length} features, so the value is too high: compare it only "
+        "with scores of as many images."
+    )
+    return DistributionScore(
+        name=name,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        features=extractor.name,
+        real_images=len(real.features),
+        fake_images=len(fake.features),
+        protocol=_protocol(extractor, source),
+        note=_notes(few if fewest < extractor.length else "", real, fake),
+    )
+
+
+def kernel_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: str = "") -> DistributionScore:
+    """Give the KID with its standard deviation over 100 subsets; it may be a little below 0.
+
+    source: which images the real ones are, for the protocol. Raises DataError for fewer than 20 images of a kind.
+    """
+    name = KERNEL_NAMES[extractor.name]
+    _require(name, real, fake)
+    found = kernel_distance(real.features, fake.features)
+    fewest = min(len(real.features), len(fake.features))
+    few = f"{fewest} images are few: the interval matters more than the value."
+    return DistributionScore(
+        name=name,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        features=extractor.name,
+        real_images=len(real.features),
+        fake_images=len(fake.features),
+        protocol=f"{_protocol(extractor, source)}; cubic kernel, {SUBSETS} subsets of {found.subset}",
+        sd=found.sd,
+        note=_notes(few if fewest < FEW_FOR_KID else "", real, fake),
+    )
+
+
+def _require(name: str, real: ImageSet, fake: ImageSet) -> None:
+    require_images(name, len(real.features), len(fake.features))
+
+
+def _protocol(extractor: Extractor, source: str) -> str:
+    return f"{extractor.protocol}; real: {source}" if source else extractor.protocol
+
+
+def _notes(few: str, real: ImageSet, fake: ImageSet) -> str:
+    return f"{few} {shared_note(real.digests, fake.digests)}".strip()
+
+
+def _single(images: Iterable[Tensor]) -> Iterator[Tensor]:
+    for item in images:
+        yield from (item if item.ndim == 4 else item[None])
+
+
+def _digest(image: Tensor) -> bytes:
+    """Hash the pixels that a file of the image (3, H, W) would hold."""
+    levels = as_saved(image).add(1.0).mul(127.5).round().to(torch.uint8).contiguous().numpy()
+    return hashlib.blake2b(levels.tobytes() + repr(levels.shape).encode(), digest_size=16).digest()
+
+
+def _read(entry: Path, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+    """Read kept features; None where there are none, or where they are damaged (the zip's CRC-32 tells)."""
+    try:
+        with np.load(io.BytesIO(entry.read_bytes()), allow_pickle=False) as kept:
+            features = kept["features"].astype(np.float64)
+        os.utime(entry)
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
+        return None
+    return features if features.shape == shape and np.isfinite(features).all() else None
+
+
+def _keep(entry: Path, features: NDArray[np.float64]) -> None:
+    make_folder(entry.parent)
+    packed = io.BytesIO()
+    np.savez(packed, features=features.astype(np.float32))  # what the networks compute in
+    write_atomic(entry, packed.getvalue())
+    with suppress(OSError):  # another process may delete, too
+        by_age = sorted(entry.parent.glob("*.npz"), key=lambda kept: kept.stat().st_mtime)
+        for old in by_age[:-KEPT_SETS]:
+            old.unlink(missing_ok=True)

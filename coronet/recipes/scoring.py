@@ -1,0 +1,83 @@
+"""Scores of whole sets: translations of the test images against the real images of the target side."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from coronet.datasets import Dataset
+from coronet.errors import CoronetError, DataError
+from coronet.metrics.distribution import FRECHET_NAMES, Extractor, describe, describe_real, frechet_score, kernel_score
+from coronet.metrics.extractors import open_extractor
+from coronet.metrics.scores import DistributionScore, require_images
+from coronet.networks import Generator
+from coronet.recipes.opening import spread_items
+from coronet.recipes.previews import translate
+
+REPORTED_IMAGES = 100  # of each kind, in the report of a run
+
+
+@dataclass(frozen=True, slots=True)
+class SetScores:
+    """The Fréchet distance (FID only on Inception's 2048 features) and the KID of one set of translations."""
+
+    frechet: DistributionScore
+    kernel: DistributionScore
+
+
+def check_countable(data: Dataset, extractor: Extractor) -> None:
+    """Raise DataError where the test images are too few for a score, or have no target side."""
+    name = FRECHET_NAMES[extractor.name]
+    if data.kind == "single":
+        raise DataError(
+            f"{data.root.name} holds images of one side only, so {name} has no real images to compare with. "
+            "Choose paired or unpaired data."
+        )
+    require_images(name, len(data.test.target_paths), len(data.test))
+
+
+def set_scores(data: Dataset, extractor: Extractor, translations: Iterable[Tensor]) -> SetScores:
+    """Compare translations (3, H, W) in [-1, 1] with all real test images of the target side.
+
+    Raises DataError for fewer than 20 images of a kind.
+    """
+    check_countable(data, extractor)
+    real = describe_real(extractor, data.test.targets)
+    fake = describe(extractor, translations)
+    source = _origin(data)
+    return SetScores(frechet_score(extractor, real, fake, source), kernel_score(extractor, real, fake, source))
+
+
+def reported_distances(data: Dataset, generators: Sequence[Generator]) -> list[dict[str, Any]]:
+    """Give the proxy distance of each generator on at most 100 test images, as JSON for a report.
+
+    Where there is none, {"note": why}: a run does not fail over it at its end.
+    """
+    try:
+        extractor = open_extractor("proxy")
+        check_countable(data, extractor)
+        real = describe_real(extractor, lambda: _spread(data.test.targets(), len(data.test.target_paths)))
+        found = []
+        for generator in generators:
+            translations = (translate(generator, item.source) for item in spread_items(data, REPORTED_IMAGES))
+            score = frechet_score(extractor, real, describe(extractor, translations), _origin(data))
+            found.append(score.to_json())
+        return found
+    except CoronetError as error:
+        return [{"note": str(error)} for _ in generators]
+
+
+def _origin(data: Dataset) -> str:
+    held_out = " held out of training" if data.test_origin == "held out of train" else ""
+    settings = data.test.settings
+    size = f" at {settings.crop_size} pixels" if "crop" in settings.preprocess else ""
+    return f"the test images{held_out} of the target side of {data.root.name}, read with {settings.preprocess}{size}"
+
+
+def _spread(images: Iterable[Tensor], count: int) -> Iterator[Tensor]:
+    """Choose images evenly where there are more than a report looks at."""
+    places = {place * count // REPORTED_IMAGES for place in range(REPORTED_IMAGES)}
+    for place, image in enumerate(images):
+        if count <= REPORTED_IMAGES or place in places:
+            yield image

@@ -1,0 +1,64 @@
+"""Scores of sets in a recipe: which images are compared, how many, and what a report says where there are too few."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from coronet.datasets import DataSettings, open_test
+from coronet.metrics.extractors import open_extractor
+from coronet.networks import build
+from coronet.recipes import scoring
+from coronet.recipes.scoring import reported_distances, set_scores
+from tests.worlds import CONFIGS, SIDE, make_world, random_weights
+
+SETTINGS = DataSettings(load_size=SIDE, crop_size=SIDE)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def pairs(folder, count, side=SIDE):
+    """Write test pairs of noise; give the data set."""
+    random = np.random.default_rng(0)
+    (folder / "test").mkdir(parents=True)
+    for number in range(count):
+        pixels = random.integers(256, size=(side, 2 * side, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "test" / f"{number:03d}.png")
+    return open_test(folder, SETTINGS)
+
+
+def generator(name="unet", seed=0):
+    network = build(CONFIGS[name])
+    network.load_state_dict(random_weights(CONFIGS[name], seed))
+    return network.eval()
+
+
+def test_translations_are_compared_with_the_target_side(tmp_path):
+    data = pairs(tmp_path / "shoes", 21)
+    targets = [item.target for item in data.test.items()]
+    found = set_scores(data, open_extractor("proxy"), targets)
+    assert found.frechet.value == pytest.approx(0.0, abs=1e-6)
+    assert "21 of 21 generated images equal a real one" in found.frechet.note
+    assert found.frechet.protocol.endswith("of the target side of shoes, read with resize_and_crop at 32 pixels")
+    sources = set_scores(data, open_extractor("proxy"), (item.source for item in data.test.items()))
+    assert sources.frechet.value > 0.01
+    assert "equal" not in sources.frechet.note
+
+
+def test_a_report_names_the_proxy_distance_of_every_net(tmp_path, monkeypatch):
+    data = pairs(tmp_path / "shoes", 24)
+    monkeypatch.setattr(scoring, "REPORTED_IMAGES", 22)
+    first, second = reported_distances(data, [generator(), generator(seed=1)])
+    assert first["name"] == second["name"] == first["features"] == "proxy"
+    assert (first["real_images"], first["fake_images"]) == (22, 22)
+    assert first["value"] != second["value"]
+
+
+def test_a_report_says_why_there_is_no_distance(tmp_path):
+    (found,) = reported_distances(pairs(tmp_path / "few", 3), [generator()])
+    assert found.keys() == {"note"}
+    assert "There are 3 real images" in found["note"]
+    single = open_test(make_world("single", tmp_path / "single"), SETTINGS)
+    assert "one side only" in reported_distances(single, [generator("resnet")])[0]["note"]
