@@ -86,7 +86,7 @@ def test_ready_made_runs_are_found_by_the_studio(world):
         outcomes = find_outcomes(demo, resolve_model(demo), demos.ready_made_runs(), [])
         assert [outcome.folder.name for outcome in outcomes] == [f"{name}-2x"]
         assert outcomes[0].ratio == pytest.approx(2.0, rel=0.05)
-        assert outcomes[0].report["scores"].keys() == {"to_teacher", "to_truth", "images"}
+        assert outcomes[0].report["scores"].keys() == {"to_teacher", "to_truth", "images", "distribution"}
         assert {path.name for path in outcomes[0].folder.iterdir()} == {
             "slim.safetensors", "report.json", "settings.json", "events.jsonl",
         }  # fmt: skip

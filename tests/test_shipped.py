@@ -1,0 +1,25 @@
+"""What ships in checkpoints/demo: every model with its ready-made runs, within the sizes agreed on."""
+
+import pytest
+
+from coronet import demos
+from coronet.checkpoints import load, resolve_model
+from coronet.cost import cost
+from coronet.studio.outcomes import find_outcomes
+
+
+@pytest.mark.parametrize("name", demos.demo_names())
+def test_a_shipped_model_has_its_ready_made_runs(name):
+    outcomes = find_outcomes(name, resolve_model(name), demos.ready_made_runs(), [])
+    assert [round(outcome.report["requested_ratio"]) for outcome in outcomes] == [2, 4, 8, 16]
+    for outcome in outcomes:
+        assert 0 <= outcome.ratio / outcome.report["requested_ratio"] - 1 < 0.03
+        slim = load(outcome.folder / "slim.safetensors")
+        assert cost(slim.config).to_json() == outcome.report["slim"]
+
+
+def test_what_ships_is_small():
+    files = [path for path in demos.DEMO_FOLDER.rglob("*") if path.is_file()]
+    ready_made = [path for path in files if demos.READY_MADE in path.parts]
+    assert 0 < sum(path.stat().st_size for path in ready_made) < 10e6
+    assert sum(path.stat().st_size for path in files) < 30e6
