@@ -13,7 +13,7 @@ import torch
 
 from coronet.datasets import Batch
 from coronet.methods import Carry, Phase
-from coronet.networks import Generator, build, config_from_json
+from coronet.networks import Generator, build_hollow, config_from_json
 from coronet.runs import Run
 from coronet.training import Steps, Task, Training, fit
 
@@ -109,6 +109,5 @@ def _restored(state: Mapping[str, Any], device: torch.device) -> Carry:
     """Give what the phase under way was given; the student's weights follow with the state of its training."""
     if state["student"] is None:
         return Carry(kept=state["kept"])
-    with torch.device("meta"):  # no random initial weights
-        student = build(config_from_json(state["student"]))
+    student = build_hollow(config_from_json(state["student"]))
     return Carry(kept=state["kept"], student=student.to_empty(device=device))
