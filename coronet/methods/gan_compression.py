@@ -237,9 +237,7 @@ def distance(supernet: Generator, widths: Widths, judged: list[tuple[Tensor, Ten
     for module in skeleton.modules():
         if isinstance(module, nn.Dropout):
             module.eval()
-    distances = [
-        imitation(torch.func.functional_call(skeleton, weights, images), wanted) for images, wanted in judged
-    ]
+    distances = [imitation(torch.func.functional_call(skeleton, weights, images), wanted) for images, wanted in judged]
     return float(torch.stack(distances).mean())
 
 
