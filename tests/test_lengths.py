@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from coronet.datasets.split import Split
-from coronet.methods import Lengths, Phase
-from coronet.methods.base import Carry
+from coronet.methods import METHODS, Carry, Lengths, Phase
 from coronet.recipes.execute import execute
 from coronet.recipes.lengths import RESERVE, Deadline, last_length
 from coronet.recipes.phases import PhasedRun
@@ -178,23 +177,32 @@ def test_every_method_spends_its_minutes(method, stage, dear_images, tmp_path):
     assert sum(seconds.values()) == pytest.approx(240.0 * (1 - RESERVE), abs=STEP)
     measured = {"coronet": 3, "taylor": 3, "narrow": 0, "gan_compression": 4, "omgd": 0}[method]
     assert seconds["between"] >= STEP * measured
+    if METHODS[method].searches:  # a share of its own, where none was asked for
+        learning = seconds["search"] + seconds["finetune"]
+        assert seconds["search"] / learning == pytest.approx(METHODS[method].search_share, abs=0.1)
     assert {event["total"] for event in run.events()[-3:]} == {run.events()[-1]["done"]}
 
 
+def settled_from_the_start(path, run):
+    """Do a run anew with the length that another one settled on."""
+    again = Run.create(path, "compress", run.settings)
+    (again.path / "lengths.json").write_bytes((run.path / "lengths.json").read_bytes())
+    return to_the_last_step(again)["training"]
+
+
 def test_a_run_with_the_settled_length_from_its_start_is_the_same_run(stage, dear_images, tmp_path):
-    """So is one that is stopped before it settles, after, or right then."""
-    first = Run.create(tmp_path / "first", "compress", settings(stage, "narrow"))
-    whole = to_the_last_step(first)
-    again = Run.create(tmp_path / "again", "compress", settings(stage, "narrow"))
-    (again.path / "lengths.json").write_bytes((first.path / "lengths.json").read_bytes())
-    assert differences(whole["training"], to_the_last_step(again)["training"]) == []
-    totals = [event["total"] for event in first.events()]
-    settled = next(step for step, total in enumerate(totals, start=1) if total == totals[-1])
-    stopped = Run.create(tmp_path / "stopped", "compress", settings(stage, "narrow") | {"save_seconds": 0.0})
-    for stop in (settled - 1, settled, settled + 1):
+    """So is one that was stopped before it settled, then, and after."""
+    whole = Run.create(tmp_path / "whole", "compress", settings(stage, "narrow"))
+    outcome = to_the_last_step(whole)["training"]
+    assert differences(outcome, settled_from_the_start(tmp_path / "again", whole)) == []
+    totals = [event["total"] for event in whole.events()]
+    settled = totals.index(totals[-1]) + 1
+    assert settled > 2
+    stopped = Run.create(tmp_path / "stopped", "compress", settings(stage, "narrow"))
+    for stop in (settled - 2, settled, settled + 1):
         with closing(execute(stopped)) as steps:
             for step in steps:
                 if step.done == stop:
                     break
-    resumed = to_the_last_step(stopped)["training"]
-    assert resumed["done"] == pytest.approx(whole["training"]["done"], abs=3)  # three openings took their time
+    outcome = to_the_last_step(stopped)["training"]
+    assert differences(outcome, settled_from_the_start(tmp_path / "once", stopped)) == []

@@ -1,7 +1,7 @@
 """GAN Compression, re-implemented from its description (Li et al., CVPR 2020): the fast pipeline.
 
 A supernet of the mobile generator learns from scratch: every step draws a width for each group and plays with the
-first channels of every convolution. The student learns from the teacher's features through learnable 1x1 maps, from a
+first channels of every convolution. It learns from the teacher's features through learnable 1x1 maps, from a
 discriminator, and from the truth (pairs) or the teacher's images. Evolution then looks for the best widths within the
 budget; they are cut out and trained on in the same game.
 
@@ -130,7 +130,7 @@ class SupernetTask(Task):
         """Hand the running statistics of the channels that played back to the supernet."""
         for name, buffer in self.supernet.named_buffers():
             played = self._statistics[name]
-            buffer[: len(played)].copy_(played) if played.dim() else buffer.copy_(played)
+            (buffer[: len(played)] if played.dim() else buffer).copy_(played)  # a counter has no channels
         return {}
 
     def current(self) -> Generator:

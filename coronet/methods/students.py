@@ -11,6 +11,7 @@ import torch
 from coronet.channels import kept_widths
 from coronet.cost import CostModel
 from coronet.networks import GeneratorConfig
+from coronet.networks.config import MAX_WIDTH
 from coronet.search import SearchPlan
 from coronet.slimming import choose, floor_counts
 
@@ -31,7 +32,7 @@ def mobile(config: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
     """Give the net of uniform width whose residual blocks are mobile; of a U-Net, which has none, the narrow U-Net."""
     if config.architecture != "resnet":
         return narrow(config, plan)
-    widths = {group: _WIDER * width for group, width in config.widths.items()}
+    widths = {group: min(_WIDER * width, MAX_WIDTH) for group, width in config.widths.items()}
     widest = replace(config, architecture="mobile_resnet", widths=widths)
     return _fitted(widest, config, plan, _evenly(widths))
 

@@ -89,6 +89,7 @@ class PhasedRun:
                 self._resting_since = time.monotonic()
                 self.carry = phase.finish(training)
             before += phase.steps
+        self._rested()
 
     def _rested(self) -> None:
         """Count the time since the last training as time between phases."""
