@@ -20,7 +20,7 @@ from coronet.demos import Direction
 from coronet.errors import CheckpointError
 from coronet.files import write_atomic
 from coronet.model_folders import Family, companions, crop_size, load_folder, options_beside, resolve_model
-from coronet.networks import DiscriminatorConfig, Generator, GeneratorConfig, build, config_from_json
+from coronet.networks import DiscriminatorConfig, Generator, GeneratorConfig, build_hollow, config_from_json
 from coronet.recognise import (
     discriminator_shapes,
     generator_shapes,
@@ -97,8 +97,7 @@ def save(checkpoint: Checkpoint, path: Path, *, half: bool = False) -> None:
 def build_generator(checkpoint: Checkpoint) -> Generator:
     """Build the generator with its own copy of the weights, in eval mode, on the CPU."""
     weights = _fitting(checkpoint.weights, generator_shapes(checkpoint.config), "The checkpoint")
-    with torch.device("meta"):  # no time and no random numbers for weights that are replaced anyway
-        generator = build(checkpoint.config)
+    generator = build_hollow(checkpoint.config)
     generator.to_empty(device="cpu")
     generator.load_state_dict(weights, strict=True)
     return generator.eval()

@@ -61,9 +61,19 @@ def cost(config: GeneratorConfig, image_size: int | None = None) -> Cost:
 
 
 class CostModel:
-    """The cost of one net at any widths, in microseconds: every term is a product of at most two channel counts."""
+    """The cost of one net at any widths, in microseconds: every term is a product of at most two channel counts.
 
-    def __init__(self, config: GeneratorConfig, image_size: int | None = None, convention: Convention = "macs") -> None:
+    `total` is what compression ratios count from: the cost of the net itself, or that of another one if given.
+    """
+
+    def __init__(
+        self,
+        config: GeneratorConfig,
+        image_size: int | None = None,
+        convention: Convention = "macs",
+        *,
+        total: float | None = None,
+    ) -> None:
         self.groups = tuple(config.widths)
         narrow = config.with_widths(dict.fromkeys(config.widths, 2))  # where a kernel is used depends on no width
         generator, layers = _measured_layers(narrow, image_size or config.image_size)
@@ -73,7 +83,7 @@ class CostModel:
         self._factor = np.array([_factor(layer, axes, convention) for layer in rows])
         self._first = _Extent(rows, axes, index, 0)
         self._second = _Extent(rows, axes, index, 1)
-        self.total = self.at(config.widths)
+        self.total = self.at(config.widths) if total is None else total
 
     def vector(self, widths: Mapping[str, int]) -> Vector:
         """Order widths as this model does."""

@@ -15,7 +15,7 @@ from coronet.cost import Budget, CostModel
 from coronet.datasets import Batch
 from coronet.hypernetwork import Hypernetwork
 from coronet.importance import per_cost
-from coronet.networks import Generator, GeneratorConfig, build
+from coronet.networks import Generator, GeneratorConfig, build_hollow
 from coronet.objectives import Objective, tapped
 from coronet.slimming import choose, floor_counts
 from coronet.training import Cut, Gradients, Losses, Players, Task
@@ -68,7 +68,7 @@ class SearchTask(Task):
         self._reached = 0.0  # progress at the last event
         self._at_start = {group: size.double().pow(4) for group, size in hypernetwork.importance().items()}
         self._live = {group: torch.zeros_like(scores) for group, scores in self._at_start.items()}
-        self.skeleton = _skeleton(config)
+        self.skeleton = build_hollow(config)
 
     def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
         """Kernels and ordinary tensors, and the other players."""
@@ -114,7 +114,7 @@ class SearchTask(Task):
         self.kept = compose(self.kept, kept)
         self._at_start = {group: scores[kept[group]] for group, scores in self._at_start.items()}
         self._live = {group: scores[kept[group]] for group, scores in self._live.items()}
-        self.skeleton = _skeleton(self.dense.with_widths(self.hypernetwork.widths))
+        self.skeleton = build_hollow(self.dense.with_widths(self.hypernetwork.widths))
         return {"generator": follow}
 
     def _fade(self, later: Mapping[str, Tensor]) -> None:
@@ -155,7 +155,7 @@ class SearchTask(Task):
 
     def current(self) -> Generator:
         """Give the slim generator as a plain module that knows nothing of latents."""
-        student = _skeleton(self.dense.with_widths(self.hypernetwork.widths))
+        student = build_hollow(self.dense.with_widths(self.hypernetwork.widths))
         weights = {name: tensor.detach().clone() for name, tensor in self.hypernetwork.weights().items()}
         student.load_state_dict(weights, assign=True)
         return student
@@ -188,7 +188,7 @@ class SearchTask(Task):
             for part, named in state["hypernetwork"].items()
         }
         self.hypernetwork = Hypernetwork(self.skeleton.axes(), **tensors)
-        self.skeleton = _skeleton(self.dense.with_widths(self.hypernetwork.widths))
+        self.skeleton = build_hollow(self.dense.with_widths(self.hypernetwork.widths))
         self.objective.load_state(state["objective"])
 
 
@@ -201,9 +201,3 @@ def _but(kept: Tensor, sizes: Tensor) -> Tensor:
 
 def _total(scores: Mapping[str, Tensor]) -> float:
     return float(sum(float(values.sum()) for values in scores.values()))
-
-
-def _skeleton(config: GeneratorConfig) -> Generator:
-    """Build the net without memory: it is always called with weights from elsewhere."""
-    with torch.device("meta"):
-        return build(config).train()

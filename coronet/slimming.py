@@ -12,7 +12,7 @@ from torch import Tensor
 from coronet.channels import Kept, kept_widths, select
 from coronet.cost import CostModel, Vector
 from coronet.errors import BudgetError
-from coronet.networks import Generator, build
+from coronet.networks import Generator, build_hollow
 
 Floor = float | Mapping[str, int]
 TOLERANCE = 0.005  # the fill stops once this share of the budget is left
@@ -71,8 +71,7 @@ def largest_ratio(
 def slim(generator: Generator, weights: Mapping[str, Tensor], kept: Kept) -> Generator:
     """Build a new generator that holds only the kept channels of `weights` (names of `generator.state_dict()`)."""
     config = generator.config.with_widths(kept_widths(kept))
-    with torch.device("meta"):  # no memory and no random initial weights for a net that gets its weights next
-        smaller = build(config)
+    smaller = build_hollow(config)
     tensors = select(weights, generator.axes(), generator.config.widths, kept)
     smaller.load_state_dict(tensors, assign=True)
     return smaller.train(generator.training)

@@ -11,6 +11,7 @@ from coronet.cost import CostModel
 from coronet.datasets import Batch
 from coronet.hypernetwork import Hypernetwork
 from coronet.importance import consumer_norm, per_cost
+from coronet.methods import Job, Lengths
 from coronet.networks import (
     DiscriminatorConfig,
     Generator,
@@ -101,6 +102,33 @@ def start(task: Task, *, steps: int = STEPS, seed: int = 0, **choices: Any) -> T
     """Give the training of a task."""
     choices = {"phase": "test", "learning_rate": 1e-2} | choices
     return Training(task, steps=steps, seed=seed, **choices)
+
+
+def compression_job(
+    config: GeneratorConfig, kind: str, *, teacher: bool, lengths: tuple[int, int] = (4, 4), **plan: Any
+) -> Job:
+    """Give a method's job on random images: Pix2Pix's game or CycleGAN's, or with a teacher the pupil's."""
+    dense = net(config).eval()
+    objective: Objective = cycle_game(config)
+    if kind == "paired":
+        objective = PairedObjective(
+            LossWeights(), Teacher(dense) if teacher else None, {"discriminator": judge(6, norm="batch")}
+        )
+    elif teacher:
+        networks = {} if kind == "single" else {"discriminator": judge(3)}
+        objective = UnpairedObjective(LossWeights(), Teacher(dense), networks, 3)
+    return Job(
+        generator=dense,
+        objective=objective,
+        fresh=frozenset(),
+        importance=lambda: consumer_norm(dense),
+        batch_at=batches(config, kind),
+        plan=SearchPlan(**{"ratio": 3.0} | plan),
+        lengths=Lengths(0, *lengths),
+        seed=0,
+        search_learning_rate=1e-3,
+        learning_rate=1e-3,
+    )
 
 
 # name: (config, kind of data, function that gives a fresh training)

@@ -478,7 +478,7 @@ def test_a_users_mistake_is_one_sentence_and_a_bug_leaves_a_traceback(
     assert "Traceback" not in caplog.text
     table.resume(run.name)
     run.settings = tiny
-    monkeypatch.setattr("coronet.recipes.compress.batches", None)
+    monkeypatch.setattr("coronet.recipes.preparing.batches", None)
     assert work(run, table, after(1000)) == 1
     assert "worker.log" in table.job(run.name).message
     assert "\n" not in table.job(run.name).message

@@ -7,11 +7,14 @@ import torch
 
 from coronet.checkpoints import build_generator, load
 from coronet.cost import CostModel
+from coronet.errors import BudgetError, DataError, SettingsError
 from coronet.importance import consumer_norm, per_cost, producer_norm, within_group
-from coronet.methods import METHODS
+from coronet.methods import METHODS, students
+from coronet.networks import resnet_config, unet_config
 from coronet.recipes.execute import execute
 from coronet.recipes.settings import CompressSettings, MethodName
 from coronet.runs import Run
+from coronet.search import SearchPlan
 from coronet.settings import from_json, to_json
 from coronet.slimming import choose
 from tests.nets import TINY, random_net
@@ -25,6 +28,7 @@ def stage(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stage")
     make_world("paired", folder / "paired")
     make_world("unpaired", folder / "unpaired")
+    make_world("single", folder / "single")
     make_model("unet", folder / "unet.safetensors")
     make_model("resnet", folder / "resnet.safetensors")
     return folder
@@ -79,10 +83,48 @@ def test_every_method_takes_minutes(method, stage, tmp_path):
     assert step.total > 20
 
 
-@pytest.mark.parametrize("method", ["taylor", "magnitude", "magnitude_uniform", "narrow"])
+@pytest.mark.parametrize("method", ["taylor", "magnitude", "magnitude_uniform", "narrow", "omgd"])
 def test_a_method_without_a_search_gets_the_steps_of_one_that_searches(method, stage, tmp_path):
     run = compress(stage, tmp_path / "run", "paired", method=method)
     assert [event["phase"] for event in run.events()] == ["warmup"] + ["finetune"] * 6
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", TINY)
+def test_a_ratio_that_no_width_meets_is_refused(name, method):
+    """Half of every channel must stay, and a quarter of the cost is left of that, a twentieth with mobile blocks."""
+    with pytest.raises(BudgetError, match="The largest possible ratio is") as error:
+        METHODS[method].student(TINY[name], SearchPlan(ratio=40.0, floor=0.5))
+    assert "A ratio of 40 cannot be met" in str(error.value)
+
+
+@pytest.mark.parametrize("budget", ["macs", "params"])
+@pytest.mark.parametrize("ratio", [1.5, 2.0, 4.0, 8.0, 16.0])
+@pytest.mark.parametrize("config", [resnet_config(ngf=64), unet_config(ngf=64)], ids=["resnet", "unet"])
+@pytest.mark.parametrize("student", [students.cut, students.narrow, students.mobile])
+def test_students_meet_the_ratio_of_the_dense_net(student, config, ratio, budget):
+    slim = student(config, SearchPlan(ratio=ratio, budget=budget))
+    reached = CostModel(config, None, budget).total / CostModel(slim, None, budget).total
+    assert ratio * (1 - 1e-9) <= reached <= ratio * 1.006
+
+
+def test_only_resnets_have_mobile_students():
+    found = {name: students.mobile(config, SearchPlan(ratio=3.0)).architecture for name, config in TINY.items()}
+    assert {name for name, architecture in found.items() if architecture == "unet"} == {
+        name for name in TINY if name.startswith("unet")
+    }
+    assert {*found.values()} == {"unet", "mobile_resnet"}
+
+
+@pytest.mark.parametrize("method", ["gan_compression", "omgd"])
+def test_a_method_that_lives_by_its_teacher_gets_one(method, stage, tmp_path):
+    with pytest.raises(SettingsError, match=r"'teacher' is off, but .* learns from the dense net"):
+        compress(stage, tmp_path / "run", "unpaired", method=method, teacher=False)
+
+
+def test_a_teacher_that_learns_needs_both_sides(stage, tmp_path):
+    with pytest.raises(DataError, match="the teacher of OMGD without VGG, re-implemented goes on learning"):
+        compress(stage, tmp_path / "run", "single", method="omgd")
 
 
 def test_one_shot_keeps_the_dense_nets_weights(stage, tmp_path):

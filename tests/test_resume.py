@@ -61,6 +61,8 @@ CASES = {
     "single": lambda stage: compression(stage, "single", "resnet", multiple_of=2),
     "taylor": lambda stage: compression(stage, "paired", "unet", method="taylor"),
     "narrow": lambda stage: compression(stage, "unpaired", "resnet", method="narrow", ema=0.5),
+    "gan_compression": lambda stage: compression(stage, "paired", "unet", method="gan_compression", ema=0.5),
+    "omgd": lambda stage: compression(stage, "unpaired", "resnet", method="omgd", pool_size=2),
     "pix2pix": lambda stage: training(stage, "pix2pix", "paired"),
     "cycle_gan": lambda stage: training(stage, "cycle_gan", "unpaired", batch_size=2),
 }

@@ -1,6 +1,6 @@
 """The compression methods: each turns a Job into phases of training that end with a slim student."""
 
-from coronet.methods import coronet, narrow, one_shot
+from coronet.methods import coronet, gan_compression, narrow, omgd, one_shot
 from coronet.methods.base import Carry, Job, Lengths, Method, Phase
 
 __all__ = ["METHODS", "Carry", "Job", "Lengths", "Method", "Phase"]
@@ -11,4 +11,6 @@ METHODS: dict[str, Method] = {
     "magnitude": one_shot.MAGNITUDE,
     "magnitude_uniform": one_shot.MAGNITUDE_UNIFORM,
     "narrow": narrow.METHOD,
+    "gan_compression": gan_compression.METHOD,
+    "omgd": omgd.METHOD,
 }

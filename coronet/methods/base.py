@@ -1,13 +1,16 @@
 """What every compression method is given and what it gives back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from torch import Tensor
 
+from coronet.datasets import Batch
 from coronet.hypernetwork import Form
 from coronet.importance import Importance
-from coronet.networks import Generator
+from coronet.methods import students
+from coronet.networks import Generator, GeneratorConfig
 from coronet.objectives import Objective
 from coronet.search import SearchPlan
 from coronet.training import NamedAdam, Task, Training
@@ -35,14 +38,15 @@ class Carry:
 class Job:
     """A generator to compress, the game to train it in, and the choices of a method.
 
-    importance: measures the dense net; called once, when the search starts. fresh: the players that start untrained;
-    players: a sentence about where each came from.
+    importance: measures the dense net; called once, when the search starts. batch_at: the training images of a step.
+    fresh: the players that start untrained; players: a sentence about where each came from.
     """
 
     generator: Generator
     objective: Objective
     fresh: frozenset[str]
     importance: Callable[[], Importance]
+    batch_at: Callable[[int], Batch]
     plan: SearchPlan
     lengths: Lengths
     seed: int
@@ -55,7 +59,15 @@ class Job:
     players: tuple[str, ...] = ()
 
     def training(
-        self, task: Task, phase: str, steps: int, rate: float, carry: Carry | None = None, *, decay: bool = False
+        self,
+        task: Task,
+        phase: str,
+        steps: int,
+        rate: float,
+        carry: Carry | None = None,
+        *,
+        decay: bool = False,
+        shares: Mapping[str, float] | None = None,
     ) -> Training:
         """Set up a phase's training at a learning rate, with the optimisers that go on from the phase before."""
         return Training(
@@ -67,6 +79,7 @@ class Job:
             decay=decay,
             mixed_precision=self.mixed_precision,
             optimisers=carry.optimisers if carry else {},
+            shares=shares,
         )
 
 
@@ -90,9 +103,15 @@ class Method:
     """A way to a slim net: its phases, and whether some of its steps come before the net is slim.
 
     search_cost: what a step of the search takes on average, between a step of the slim net (0) and its own first (1).
+    search_share: of the time, where the user does not say it. student: describes the net it would end with, or one
+    like it; BudgetError where the ratio cannot be met. teacher: the dense net is imitated as the user says, always
+    (frozen), or while it goes on learning in a game of its own.
     """
 
     title: str
     phases: Callable[[Job], list[Phase]]
     searches: bool = False
     search_cost: float = 1.0
+    search_share: float = 0.3
+    student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.cut
+    teacher: Literal["as set", "frozen", "learning"] = "as set"

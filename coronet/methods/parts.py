@@ -1,9 +1,13 @@
 """The phases that several methods share: warming fresh players up, and fine-tuning a student."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from coronet.channels import keep_all
 from coronet.methods.base import Carry, Job, Phase
+from coronet.networks import Generator, GeneratorConfig, build, initialise
+from coronet.objectives import Objective
+from coronet.randomness import seeded
 from coronet.tasks import GeneratorTask, WarmupTask
 from coronet.training import Training
 
@@ -19,16 +23,38 @@ def warm_up(job: Job) -> Phase:
     return Phase("warmup", steps, start, lambda training: Carry(optimisers=training.optimisers))
 
 
-def fine_tune(job: Job, prepare: Callable[[Carry], Carry] = lambda carry: carry) -> Phase:
-    """Train the student that `prepare` or the phase before has made; without one, the dense net itself."""
+def fine_tune(
+    job: Job,
+    prepare: Callable[[Carry], Carry] = lambda carry: carry,
+    *,
+    objective: Objective | None = None,
+    shares: Mapping[str, float] | None = None,
+) -> Phase:
+    """Train the student that `prepare` or the phase before has made; without one, the dense net itself.
+
+    objective: another game than the job's; shares: players in it that learn at another rate, times the job's.
+    """
 
     def start(carry: Carry) -> Training:
         student = carry.student if carry.student is not None else job.generator
         kept = carry.kept if carry.kept is not None else keep_all(job.generator.config.widths)
-        task = GeneratorTask(student, job.objective, kept=kept, ema=job.ema)
-        return job.training(task, "finetune", job.lengths.finetune, job.learning_rate, carry, decay=True)
+        task = GeneratorTask(student, objective or job.objective, kept=kept, ema=job.ema)
+        steps = job.lengths.finetune
+        return job.training(task, "finetune", steps, job.learning_rate, carry, decay=True, shares=shares)
 
     return Phase("finetune", job.lengths.finetune, start, _tuned, prepare)
+
+
+def fresh_student(job: Job, config: GeneratorConfig) -> Generator:
+    """Build a student with published initial weights where the dense net is."""
+    student = build(config)
+    initialise(student, seeded(job.seed, "student"))
+    return student.to(next(job.generator.parameters()).device)
+
+
+def from_scratch(job: Job, config: GeneratorConfig) -> Callable[[Carry], Carry]:
+    """Give what prepares the training of a fresh student; none of its channels is one of the dense net's."""
+    return lambda carry: replace(carry, kept={}, student=fresh_student(job, config))
 
 
 def _tuned(training: Training) -> Carry:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import torch
+
 from coronet.networks import patchgan, resnet, unet
 from coronet.networks.config import GeneratorConfig, config_from_json, resnet_config, unet_config
 from coronet.networks.initialise import initialise
@@ -16,6 +18,7 @@ __all__ = [
     "GeneratorConfig",
     "PatchDiscriminator",
     "build",
+    "build_hollow",
     "config_from_json",
     "initialise",
     "patchgan",
@@ -37,3 +40,9 @@ GENERATORS: dict[str, Callable[[GeneratorConfig], Generator]] = {
 def build(config: GeneratorConfig) -> Generator:
     """Build the generator a config describes, with torch's default initial weights."""
     return GENERATORS[config.architecture](config)
+
+
+def build_hollow(config: GeneratorConfig) -> Generator:
+    """Build a generator without memory and initial weights (on the meta device), to be given weights from elsewhere."""
+    with torch.device("meta"):
+        return build(config)

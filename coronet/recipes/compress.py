@@ -1,11 +1,11 @@
 """The main job: a trained generator in; search, slim, fine-tune, evaluate, export; a run folder out."""
 
+import time
 from contextlib import closing
 
 from coronet.methods import METHODS
 from coronet.recipes.finish import finish_compression
-from coronet.recipes.lengths import fixed_lengths, unmeasured
-from coronet.recipes.opening import batches
+from coronet.recipes.lengths import fixed_lengths, open_deadline, unmeasured
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import dense_generator, make_job, open_compression
 from coronet.recipes.previews import Previewer
@@ -19,14 +19,23 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
 
     Raises CoronetError for anything wrong with model, data, ratio or folder before the first step is done.
     """
+    begun = time.monotonic()
     opened = open_compression(settings)
     dense = dense_generator(opened)
-    job = make_job(opened, dense, fixed_lengths(opened, run))
+    lengths = fixed_lengths(opened, run)
+    job = make_job(opened, dense, lengths)
     state = run.load_state()
     if state is not None and state["training"]["phase"] != "warmup":
         job = unmeasured(job)  # the state holds what was measured: minutes for a large net
-    batch_at = batches(opened.data, settings, opened.device, opened.checkpoint.config.size_multiple)
-    phased = PhasedRun(run, METHODS[settings.method].phases(job), opened.device, batch_at, settings.save_seconds)
+    phased = PhasedRun(
+        run,
+        METHODS[settings.method].phases(job),
+        opened.device,
+        job.batch_at,
+        settings.save_seconds,
+        begun=begun,
+        deadline=open_deadline(settings, run, lengths),
+    )
     previewer = Previewer(run, opened.data, dense, settings.preview_steps)
     all_steps = phased.steps(state)
     del state  # hundreds of megabytes for a U-Net

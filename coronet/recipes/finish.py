@@ -49,7 +49,9 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
         "ratio": costs["dense"][key] / costs["slim"][key],
         "budget": settings.budget,
         "widths": dict(student.config.widths),
-        "seconds": {"search": 0.0, "finetune": 0.0, "warmup": 0.0} | seconds | {"total": sum(seconds.values())},
+        "seconds": dict.fromkeys(("warmup", "search", "between", "finetune"), 0.0)
+        | seconds
+        | {"total": sum(seconds.values())},
         **_scores(opened.data, dense, student),
         "onnx": exported.to_json() | {"path": "slim.onnx"},  # a run folder may be moved
         "seed": settings.seed,

@@ -1,29 +1,30 @@
 """How many steps every phase gets: said by the user, by a preset, or measured for a number of minutes.
 
-A measured length is written into the run folder and never measured again, so that a resumed run is the same run.
+Minutes are shared out after a few throw-away steps. The last phase is measured again while it runs and settles on the
+steps that fill the time really left, whatever was done between the phases. What is settled is written into the run
+folder and never measured again, so that a resumed run is the same run.
 """
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from coronet.cost import CostModel
 from coronet.datasets import Batch
 from coronet.errors import RunError, SettingsError
 from coronet.files import read_json, write_json_atomic
 from coronet.importance import consumer_norm
 from coronet.methods import METHODS, Carry, Job, Lengths
-from coronet.recipes.opening import batches
+from coronet.networks import build
 from coronet.recipes.preparing import Opened, dense_generator, make_job
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
-from coronet.slimming import choose, slim
 from coronet.training import Training, fit
 
 PRESETS = {"quick": (200, 400), "standard": (1500, 3000), "full": (10_000, 20_000)}  # search, fine-tuning
 LENGTHS = "lengths.json"
-RESERVE = 0.06  # of the minutes, for importance, evaluation and export
+SETTLED = "settled"  # the key beside the lengths: whether they stay as they are
+RESERVE = 0.06  # of the minutes, for evaluation and export
 PROBE_STEPS = 4
 LEAST_STEPS = 10  # of search and of fine-tuning, below which minutes are refused
 
@@ -35,13 +36,50 @@ def fixed_lengths(opened: Opened, run: Run) -> Lengths:
         return Lengths(**stored_lengths(path, ("warmup", "search", "finetune")))
     settings = opened.settings
     lengths = _chosen(settings) if settings.minutes is None else _measured(opened, settings.minutes)
-    write_json_atomic(path, asdict(lengths))
+    settled = settings.minutes is None or settings.finetune_steps is not None
+    write_json_atomic(path, asdict(lengths) | {SETTLED: settled})
     return lengths
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """What is left to settle of a run that was given minutes: how many steps its last phase has.
+
+    seconds: for all that the run counts, from opening the data to the last step.
+    """
+
+    path: Path
+    lengths: Lengths
+    seconds: float
+
+    def settle(self, steps: int) -> None:
+        """Write the steps of the last phase for good."""
+        write_json_atomic(self.path, asdict(replace(self.lengths, finetune=steps)) | {SETTLED: True})
+
+
+def open_deadline(settings: CompressSettings, run: Run, lengths: Lengths) -> Deadline | None:
+    """Give the deadline of a run with fixed lengths; None where nothing is left to settle."""
+    path = run.path / LENGTHS
+    if settings.minutes is None or read_json(path).get(SETTLED, True):
+        return None
+    return Deadline(path, lengths, settings.minutes * 60 * (1 - RESERVE))
+
+
+def last_length(done: int, steps: int, spent: float, left: float) -> int | None:
+    """Give the steps that fill the `left` seconds of a phase, of which `done` steps took `spent`; None: too early.
+
+    Told after a third of the time, or of half of the steps that were planned. Up to there the learning rate is that of
+    a phase of any length that is at least twice as long (Training.rate): nothing done so far depends on the answer.
+    """
+    if spent < left / 3 and done < steps // 2:
+        return None
+    return max(2 * done, done + round((left - spent) / spent * done)) if spent > 0 else steps
 
 
 def stored_lengths(path: Path, names: Sequence[str]) -> dict[str, int]:
     """Read the steps a run has fixed, by phase; RunError where the file is damaged."""
     found = read_json(path)
+    found.pop(SETTLED, None)
     if set(found) != set(names) or not all(type(steps) is int and steps >= 0 for steps in found.values()):
         raise RunError(f"{path} is damaged: it must give the steps of {', '.join(names)}. Start the run again.")
     return found
@@ -57,7 +95,7 @@ def _chosen(settings: CompressSettings) -> Lengths:
 
 
 def _measured(opened: Opened, minutes: float) -> Lengths:
-    """Time a few throw-away steps of the dense and of the slim net and share the minutes out."""
+    """Time a few throw-away steps of every phase and share the minutes out."""
     settings = opened.settings
     begin = time.monotonic()
     method = METHODS[settings.method]
@@ -74,7 +112,8 @@ def _measured(opened: Opened, minutes: float) -> Lengths:
         )
     search = settings.search_steps if method.searches else 0
     if search is None:
-        search = round(seconds * settings.search_share / search_step)
+        share = method.search_share if settings.search_share is None else settings.search_share
+        search = round(seconds * share / search_step)
     finetune = settings.finetune_steps
     if finetune is None:
         finetune = round((seconds - search * search_step) / small)
@@ -85,14 +124,12 @@ def _step_seconds(opened: Opened) -> dict[str, float]:
     """Give the seconds of a phase's first step, by phase; 0 for one that the method has not."""
     dense = dense_generator(opened)
     job = make_job(opened, dense, Lengths(PROBE_STEPS, 10**9, PROBE_STEPS))  # so long a plan removes nothing yet
-    config, plan = opened.checkpoint.config, opened.plan
-    kept = choose(consumer_norm(dense), CostModel(config, None, plan.budget), plan.ratio, floor=plan.floor)
-    student = slim(dense, dense.state_dict(), kept)
-    batch_at = batches(opened.data, opened.settings, opened.device, config.size_multiple)
+    method = METHODS[opened.settings.method]
+    student = build(method.student(opened.checkpoint.config, opened.plan)).to(opened.device)
     seconds = dict.fromkeys(("warmup", "search", "finetune"), 0.0)
-    for phase in METHODS[opened.settings.method].phases(unmeasured(job)):
-        if phase.steps:
-            seconds[phase.name] = step_seconds(phase.start(Carry(kept=kept, student=student)), batch_at)
+    for phase in method.phases(unmeasured(job)):
+        if phase.steps:  # not prepared, which may take long
+            seconds[phase.name] = step_seconds(phase.start(Carry(kept={}, student=student)), job.batch_at)
     return seconds
 
 

@@ -1,6 +1,7 @@
 """Run phases one after the other in a run folder, so that a kill at any moment loses seconds at most.
 
-The state that is saved names the phase; what a phase was given by the one before is saved with it.
+The state that is saved names the phase; what a phase was given by the one before is saved with it. Time counts from
+`begun`: what is no training (opening, measuring, what a method does between its phases) is counted as "between".
 """
 
 import time
@@ -13,7 +14,8 @@ import torch
 
 from coronet.datasets import Batch
 from coronet.methods import Carry, Phase
-from coronet.networks import Generator, build, config_from_json
+from coronet.networks import Generator, build_hollow, config_from_json
+from coronet.recipes.lengths import Deadline, last_length
 from coronet.runs import Run
 from coronet.training import Steps, Task, Training, fit
 
@@ -24,15 +26,26 @@ class PhasedRun:
     """Phases under way in a run folder; after the last step `carry` holds the outcome."""
 
     def __init__(
-        self, run: Run, phases: list[Phase], device: torch.device, batch_at: Callable[[int], Batch], save_seconds: float
+        self,
+        run: Run,
+        phases: list[Phase],
+        device: torch.device,
+        batch_at: Callable[[int], Batch],
+        save_seconds: float,
+        *,
+        begun: float | None = None,
+        deadline: Deadline | None = None,
     ) -> None:
+        """Take the phases; `begun` by time.monotonic (default: now); a deadline fixes the length of the last phase."""
         self._run = run
         self._phases = phases
         self._device = device
         self._batch_at = batch_at
         self._save_seconds = save_seconds
         self._due = time.monotonic() + save_seconds
-        self._seconds: dict[str, float] = {}  # by phase, over all sessions
+        self._deadline = deadline
+        self._seconds: dict[str, float] = {}  # by phase and between them, over all sessions
+        self._resting_since = time.monotonic() if begun is None else begun
         self._training: Training | None = None
         self.carry = Carry()
         self.total = sum(phase.steps for phase in self._phases)
@@ -48,7 +61,7 @@ class PhasedRun:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Seconds of training per phase."""
+        """Seconds of training per phase, and those between phases."""
         return dict(self._seconds)
 
     def steps(self, state: Mapping[str, Any] | None) -> Steps:
@@ -68,20 +81,42 @@ class PhasedRun:
                     training.load_state(state["training"])
                     state = None  # hundreds of megabytes for a U-Net
                 self._training = training
+                self._rested()
                 with closing(self._phase_steps(training, before)) as steps:  # an error while saving must be heard
                     for step in steps:
                         seconds = sum(self._seconds.values())
                         yield replace(step, done=before + step.step, total=self.total, seconds=seconds)
+                self._resting_since = time.monotonic()
                 self.carry = phase.finish(training)
             before += phase.steps
+        self._rested()
+
+    def _rested(self) -> None:
+        """Count the time since the last training as time between phases."""
+        seconds = time.monotonic() - self._resting_since
+        self._seconds["between"] = self._seconds.get("between", 0.0) + seconds
+
+    def _settle(self, training: Training) -> None:
+        """Fix the length of the last phase as soon as it is known."""
+        if self._deadline is None or training.phase != self._phases[-1].name:
+            return
+        spent = self._seconds[training.phase]
+        left = self._deadline.seconds - (sum(self._seconds.values()) - spent)
+        steps = last_length(training.done, training.steps, spent, left)
+        if steps is not None:
+            self._deadline.settle(steps)  # before the step is on record: a resumed run must not settle anew
+            self._deadline = None
+            self.total += steps - training.steps
+            training.steps = steps
 
     def _phase_steps(self, training: Training, before: int) -> Steps:
         spent = self._seconds.get(training.phase, 0.0)
         with closing(fit(training, self._batch_at)) as steps:
             for step in steps:
                 self._seconds[training.phase] = spent + step.seconds
+                self._settle(training)
                 try:
-                    yield step
+                    yield replace(step, steps=training.steps)
                 except GeneratorExit:  # stopped between two steps; an error inside one must not be saved
                     self._save(training, before)
                     raise
@@ -109,6 +144,5 @@ def _restored(state: Mapping[str, Any], device: torch.device) -> Carry:
     """Give what the phase under way was given; the student's weights follow with the state of its training."""
     if state["student"] is None:
         return Carry(kept=state["kept"])
-    with torch.device("meta"):  # no random initial weights
-        student = build(config_from_json(state["student"]))
+    student = build_hollow(config_from_json(state["student"]))
     return Carry(kept=state["kept"], student=student.to_empty(device=device))

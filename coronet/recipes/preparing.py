@@ -1,22 +1,29 @@
 """What a compression works on: settings, device, data, model and plan, and the Job that a method is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from coronet.checkpoints import Checkpoint, build_generator, load, resolve_model
-from coronet.cost import CostModel
 from coronet.datasets import Dataset
+from coronet.errors import DataError, SettingsError
 from coronet.importance import Importance, consumer_norm, taylor
-from coronet.methods import Job, Lengths
+from coronet.methods import METHODS, Job, Lengths
 from coronet.networks import Generator
 from coronet.randomness import seeded
 from coronet.recipes.machine import set_up
-from coronet.recipes.opening import calibration_images, check_direction, check_fit, compression_game, open_data, sized
+from coronet.recipes.opening import (
+    batches,
+    calibration_images,
+    check_direction,
+    check_fit,
+    compression_game,
+    open_data,
+    sized,
+)
 from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
-from coronet.slimming import choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +39,7 @@ class Opened:
 
 
 def open_compression(settings: CompressSettings) -> Opened:
-    """Open model and data and check that the ratio can be met."""
+    """Open model and data and check that the method can meet the ratio with them."""
     device = set_up(settings.threads, mixed_precision=settings.mixed_precision)
     model = resolve_model(settings.model)
     checkpoint = load(model, direction=settings.direction)
@@ -47,7 +54,8 @@ def open_compression(settings: CompressSettings) -> Opened:
         floor=settings.floor,
         latent_rate=settings.latent_rate,
     )
-    _check_possible(checkpoint, plan)
+    METHODS[settings.method].student(checkpoint.config, plan)  # or a BudgetError
+    _check_teacher(settings, data)
     return Opened(settings, device, data, model, checkpoint, plan)
 
 
@@ -59,7 +67,9 @@ def dense_generator(opened: Opened) -> Generator:
 def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
     """Gather what a method needs; the players are made anew at every call."""
     settings = opened.settings
-    game = compression_game(settings, opened.data, opened.model, dense, opened.device)
+    learning = METHODS[settings.method].teacher == "learning"  # in the game of a net without a teacher
+    choices = replace(settings, teacher=False) if learning else settings
+    game = compression_game(choices, opened.data, opened.model, dense, opened.device)
 
     def importance() -> Importance:
         if settings.importance == "consumer_norm":
@@ -72,6 +82,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         objective=game.objective,
         fresh=game.fresh,
         importance=importance,
+        batch_at=batches(opened.data, settings, opened.device, opened.checkpoint.config.size_multiple),
         plan=opened.plan,
         lengths=lengths,
         seed=settings.seed,
@@ -85,8 +96,15 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
     )
 
 
-def _check_possible(checkpoint: Checkpoint, plan: SearchPlan) -> None:
-    """Raise BudgetError at once where no search could end at the ratio."""
-    config = checkpoint.config
-    equal = {group: torch.ones(width) for group, width in config.widths.items()}
-    choose(equal, CostModel(config, None, plan.budget), plan.ratio, floor=plan.floor, multiple_of=plan.multiple_of)
+def _check_teacher(settings: CompressSettings, data: Dataset) -> None:
+    """Raise SettingsError or DataError where the method cannot have the teacher that it lives by."""
+    method = METHODS[settings.method]
+    if method.teacher != "as set" and not settings.teacher:
+        raise SettingsError(
+            f"'teacher' is off, but {method.title} learns from the dense net. Switch it on or choose another method."
+        )
+    if method.teacher == "learning" and data.kind == "single":
+        raise DataError(
+            f"{data.root.name} holds images of one side only, but the teacher of {method.title} goes on learning. "
+            "Give paired or unpaired data, or choose another method."
+        )

@@ -8,7 +8,7 @@ from coronet.settings import setting
 
 Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "resize", "none"]
 GanMode = Literal["lsgan", "vanilla", "hinge"]
-MethodName = Literal["coronet", "taylor", "magnitude", "magnitude_uniform", "narrow"]
+MethodName = Literal["coronet", "taylor", "magnitude", "magnitude_uniform", "narrow", "gan_compression", "omgd"]
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 MAX_STEPS = 1_000_000
 
@@ -83,8 +83,8 @@ class CompressSettings(OptimisationChoices):
     minutes: float | None = setting(
         None, "Minutes", low=0.05, high=100_000.0, help="Wall-clock budget; fixes both lengths.", group="Length"
     )
-    search_share: float = setting(
-        0.3, "Share of the search", low=0.0, high=1.0, help="Of the time budget.", group="Length"
+    search_share: float | None = setting(
+        None, "Share of the search", low=0.0, high=1.0, help="Of the minutes; empty: the method's own.", group="Length"
     )
     hypernetwork: Literal["factored", "paper"] = setting("factored", "Hypernetwork", group="Search")
     embedding: int = setting(8, "Embedding", low=1, high=64, help="Of the paper's hypernetwork.", group="Search")
