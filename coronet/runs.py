@@ -12,7 +12,7 @@ import os
 import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -196,6 +196,14 @@ class Run:
         for name in (STATE, PREVIOUS_STATE):
             with plain_os_errors(self.path / name, "remove"):
                 (self.path / name).unlink(missing_ok=True)
+
+    def drop_unstarted(self) -> None:
+        """Remove the run where nothing of it was done yet, so that a mistake in its settings can be mended."""
+        if not self.has_state() and not self.events():
+            with suppress(OSError):
+                for file in self.path.iterdir():
+                    file.unlink()
+                self.path.rmdir()
 
     # Previews and report
 

@@ -121,7 +121,7 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("go on where a run stopped", "runs/horse4", runs.add_resume, runs.resume, _lines),
     "compare": Command(
         "give every method the same time and score them side by side",
-        "--model demo/shoes --data scenes/shoes --ratio 4 8 --method coronet taylor --minutes 5 --out compared",
+        "--model latest_net_G_A.pth --data datasets/horse2zebra --ratio 4 8 --minutes 30 --seeds 3 --out runs/compared",
         compare.add_compare,
         compare.compare,
         _table_or_lines,

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -49,11 +49,7 @@ def _start(run: Run) -> dict[str, Any] | None:
     try:
         return _follow(run)
     except CoronetError:
-        if not run.has_state() and not run.events():
-            with suppress(OSError):
-                for file in run.path.iterdir():
-                    file.unlink()
-                run.path.rmdir()
+        run.drop_unstarted()
         raise
 
 

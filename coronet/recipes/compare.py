@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from coronet.errors import RunError, SettingsError
+from coronet.errors import CoronetError, RunError, SettingsError
 from coronet.files import make_folder
 from coronet.recipes.execute import execute
 from coronet.recipes.settings import CompressSettings, MethodName
@@ -64,15 +64,19 @@ def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step], None, None]:
     check(plan)
     for name, settings in plan.runs().items():
         run = _open(out / RUNS / name, settings)
-        with closing(execute(run)) as steps:
-            for step in steps:
-                yield name, step
+        try:
+            with closing(execute(run)) as steps:
+                for step in steps:
+                    yield name, step
+        except CoronetError:
+            run.drop_unstarted()
+            raise
 
 
 def rows(plan: Plan, out: Path) -> list[Row]:
     """Give a row for every finished run, the dense net's first: what it is, what it costs, and every score it has."""
     reports = [run.report() for name in plan.runs() if (run := Run.open(out / RUNS / name)).status() == "done"]
-    found = [_row(report) for report in reports if report is not None]
+    found = [row(report) for report in reports if report is not None]
     return [_dense_row(reports[0]), *found] if found and reports[0] is not None else []
 
 
@@ -106,7 +110,8 @@ def _open(path: Path, settings: CompressSettings) -> Run:
     return run
 
 
-def _row(report: Mapping[str, Any]) -> Row:
+def row(report: Mapping[str, Any]) -> Row:
+    """Flatten a run's report: method, ratio, seed, costs, scores and seconds under dotted names."""
     return {
         "method": report["method"],
         "requested_ratio": report["requested_ratio"],

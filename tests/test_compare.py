@@ -1,0 +1,157 @@
+"""Comparing methods: the same budget for each, nothing done twice, tables and figures of what was measured."""
+
+import csv
+from contextlib import closing
+from io import StringIO
+
+import pytest
+import torch
+
+from coronet.errors import RunError, SettingsError
+from coronet.published import published_points, tasks
+from coronet.recipes import compare as recipe
+from coronet.recipes.settings import CompressSettings
+from coronet.recipes.trade_off import as_csv, as_markdown, figure, main_score, write_comparison
+from tests.worlds import SIDE, make_model, make_world
+
+REPORT = {
+    "method": "taylor",
+    "requested_ratio": 4.0,
+    "ratio": 4.02,
+    "seed": 0,
+    "dense": {"macs": 4_000_000, "macs_as_published": 5_000_000, "parameters": 1000, "bytes": 4000},
+    "slim": {"macs": 1_000_000, "macs_as_published": 1_200_000, "parameters": 250, "bytes": 1000},
+    "seconds": {"search": 0.0, "finetune": 3.0, "total": 3.0},
+    "scores": {"to_truth": {"psnr_db": 24.0}, "images": 5, "note": "words are no score"},
+    "teacher_scores": {"to_truth": {"psnr_db": 26.0}, "images": 5},
+}
+
+
+def report(**changes):
+    return REPORT | changes
+
+
+@pytest.fixture(autouse=True)
+def _same_threads():
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stage")
+    make_world("paired", folder / "paired")
+    make_model("unet", folder / "unet.safetensors")
+    short = {"search_steps": 2, "finetune_steps": 1, "warmup_steps": 1, "save_seconds": 0.0, "ndf": 4, "threads": 1}
+    paths = {"model": str(folder / "unet.safetensors"), "data": str(folder / "paired")}
+    settings = CompressSettings(**paths, image_size=SIDE, **short)
+    return recipe.Plan(settings, ("taylor", "narrow"), (3.0,))
+
+
+@pytest.fixture(scope="module")
+def compared(plan, tmp_path_factory):
+    """Compare, stopped after the second step and gone on with."""
+    out = tmp_path_factory.mktemp("compared")
+    with closing(recipe.compare(plan, out)) as steps:
+        first = [(name, step.done) for _, (name, step) in zip(range(2), steps, strict=False)]
+    rest = [(name, step.done) for name, step in recipe.compare(plan, out)]
+    return out, first, rest
+
+
+def test_every_run_is_done_once(compared, plan):
+    out, first, rest = compared
+    assert first == [("taylor-3x-seed0", 1), ("taylor-3x-seed0", 2)]
+    assert rest == [("taylor-3x-seed0", done) for done in (3, 4)] + [("narrow-3x-seed0", done) for done in (1, 2, 3, 4)]
+    assert list(recipe.compare(plan, out)) == []
+
+
+def test_rows_hold_the_dense_net_and_every_run(compared, plan):
+    out, _, _ = compared
+    found = recipe.rows(plan, out)
+    assert [row["method"] for row in found] == ["original", "taylor", "narrow"]
+    assert found[0]["macs"] / found[1]["macs"] == pytest.approx(found[1]["ratio"])
+    assert {"to_truth.psnr_db", "to_teacher.ssim"} <= set(recipe.score_names(found))
+
+
+def test_files_say_the_same(compared, plan):
+    out, _, _ = compared
+    found = recipe.rows(plan, out)
+    write_comparison(found, out, task="horse2zebra")
+    rows = list(csv.DictReader(StringIO((out / "rows.csv").read_text())))
+    assert [row["method"] for row in rows] == ["original", "taylor", "narrow"]
+    assert float(rows[1]["to_truth.psnr_db"]) == pytest.approx(found[1]["to_truth.psnr_db"])
+    table = (out / "table.md").read_text()
+    assert f"{found[2]['to_truth.psnr_db']:.4g}" in table
+    page = (out / "figure.html").read_text()
+    assert 'src="http' not in page  # opens without a network
+    assert "GAN Compression" in page
+
+
+def test_a_folder_of_another_comparison_is_refused(compared, plan):
+    out, _, _ = compared
+    other = recipe.Plan(CompressSettings(**(vars(plan.settings) | {"latent_rate": 0.1})), plan.methods, plan.ratios)
+    with pytest.raises(RunError, match="another 'latent_rate'"):
+        list(recipe.compare(other, out))
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"methods": ()}, "'method' is empty"),
+        ({"ratios": ()}, "'ratio' is empty"),
+        ({"methods": ("taylor", "taylor")}, "taylor twice"),
+        ({"seeds": 0}, "'seeds' is 0"),
+    ],
+)
+def test_nothing_to_compare_is_refused(choices, said, tmp_path):
+    usual = {"settings": CompressSettings(), "methods": ("taylor",), "ratios": (2.0,)}
+    with pytest.raises(SettingsError, match=said):
+        list(recipe.compare(recipe.Plan(**(usual | choices)), tmp_path))
+
+
+def test_seeds_are_runs_of_their_own():
+    plan = recipe.Plan(CompressSettings(seed=5), ("coronet", "narrow"), (2.0, 4.5), seeds=2)
+    runs = plan.runs()
+    assert len(runs) == 8
+    assert runs["narrow-4.5x-seed6"].seed == 6
+    assert runs["narrow-4.5x-seed6"].method == "narrow"
+    assert runs["narrow-4.5x-seed6"].ratio == 4.5
+
+
+def test_seeds_are_merged_to_mean_and_deviation():
+    values = (24.0, 25.0, 26.0)
+    scores = [{"to_truth": {"psnr_db": value}} for value in values]
+    found = [recipe.row(report(seed=seed, scores=score)) for seed, score in enumerate(scores)]
+    (merged,) = recipe.summary(found)
+    assert merged["seeds"] == 3
+    assert merged["to_truth.psnr_db"] == pytest.approx(25.0)
+    assert merged["to_truth.psnr_db.sd"] == pytest.approx(1.0)
+    assert "25 ± 1" in as_markdown([merged])
+    assert as_csv(found).count("\n") == 4
+
+
+def test_the_main_score_is_a_distance_of_sets_where_there_is_one():
+    plain = recipe.row(report())
+    assert main_score([plain]) == "to_truth.psnr_db"
+    assert main_score([plain | {"distribution.fid.value": 60.0}]) == "distribution.fid.value"
+    assert main_score([]) is None
+    assert "note" not in recipe.score_names([plain])
+
+
+def test_published_points_keep_their_protocols_apart():
+    assert {point.protocol for point in published_points()} == {"tt", "tr", "te", "?"}
+    drawing = figure(recipe.summary([recipe.row(report())]), "horse2zebra")
+    published = [trace for trace in drawing.data if trace.name and "against" in trace.name]
+    assert {trace.mode for trace in published} == {"markers"}  # never joined
+    for trace in published:
+        for symbol, text in zip(trace.marker.symbol, trace.text, strict=True):
+            assert ("open" in symbol) == ("not verified" in text)
+    assert any("open" in symbol for trace in published for symbol in trace.marker.symbol)
+
+
+def test_remembered_and_digitised_points_are_not_verified():
+    for point in published_points():
+        assert point.verified == (not set("MFT") & set(point.provenance) and "issue" not in point.provenance)
+        assert point.source
+    assert "horse2zebra" in tasks()
