@@ -260,9 +260,9 @@ def test_training_learns_what_it_is_told_on_its_scale():
     """Whatever the scale of the features, the answers come out on it."""
     random = torch.Generator().manual_seed(0)
     levels = torch.linspace(40, 215, 24)
-    pictures = levels[:, None, None, None].expand(24, 3, 64, 64).round().to(torch.uint8)
+    pictures = levels[:, None, None, None].expand(24, 3, 32, 32).round().to(torch.uint8)
     wanted = 50.0 * (levels - levels.mean())[:, None] / 100.0 * torch.randn(1, FEATURES, generator=random)
-    network = feature_training.fit(pictures, wanted, feature_training.Plan(steps=60, batch=12))
+    network = feature_training.fit(pictures, wanted, feature_training.Plan(steps=250, batch=12))
     assert feature_training.missed(network, pictures, wanted) < 0.2
 
 
@@ -272,7 +272,7 @@ def test_principal_components_keep_distances():
     found, explained = feature_training.principal(flat + 3.0)
     assert found.shape == (200, FEATURES)
     assert explained == pytest.approx(1.0)
-    torch.testing.assert_close(torch.cdist(found, found), torch.cdist(flat, flat), rtol=1e-3, atol=0.05)
+    torch.testing.assert_close(torch.pdist(found), torch.pdist(flat), rtol=1e-3, atol=1e-2)
 
 
 def test_varied_pictures_follow_their_random_numbers():

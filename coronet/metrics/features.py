@@ -28,8 +28,8 @@ POOLED = 2 * sum(WIDTHS)  # mean and log spread of every channel
 HIDDEN = 256
 FEATURES = 96
 PROTOCOL = (
-    f"proxy-2: 8-bit RGB, {SIZE} x {SIZE} by antialiased bicubic interpolation, {FEATURES} features of a small network "
-    "that imitates those of FID-768"
+    f"proxy-2: 8-bit RGB, {SIZE} x {SIZE} by antialiased bicubic interpolation, "
+    f"{FEATURES} features of the proxy network"
 )
 _KEY = "coronet"  # of the safetensors metadata
 _BATCH = 32
