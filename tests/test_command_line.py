@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from coronet.__main__ import main
@@ -51,12 +50,9 @@ def onnx(stage):
 
 
 @pytest.fixture(autouse=True)
-def _same_threads(monkeypatch, tmp_path):
-    """Put torch's threads back, and keep Inception's weights of this machine out."""
+def _no_inception(monkeypatch, tmp_path):
+    """Keep Inception's weights of this machine out."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def status_of(arguments):

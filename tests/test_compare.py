@@ -6,7 +6,6 @@ from contextlib import closing
 from io import StringIO
 
 import pytest
-import torch
 
 from coronet.errors import RunError, SettingsError
 from coronet.published import published_points, tasks
@@ -30,13 +29,6 @@ REPORT = {
 
 def report(**changes):
     return REPORT | changes
-
-
-@pytest.fixture(autouse=True)
-def _same_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +59,21 @@ def test_every_run_is_done_once(compared, plan):
     assert list(recipe.compare(plan, out)) == []
 
 
+def test_a_comparison_that_was_stopped_has_the_rows_it_has(compared, plan):
+    out, _, _ = compared
+    longer = recipe.Plan(plan.settings, plan.methods, (3.0, 5.0))
+    assert recipe.rows(longer, out) == recipe.rows(plan, out)
+    assert recipe.rows(plan, out / "elsewhere") == []
+
+
 def test_rows_hold_the_dense_net_and_every_run(compared, plan):
     out, _, _ = compared
     found = recipe.rows(plan, out)
     assert [row["method"] for row in found] == ["original", "taylor", "narrow"]
     assert found[0]["macs"] / found[1]["macs"] == pytest.approx(found[1]["ratio"])
-    assert {"to_truth.psnr_db", "to_teacher.ssim"} <= set(recipe.score_names(found))
+    expected = [f"{against}.{name}" for against in ("to_teacher", "to_truth") for name in ("psnr_db", "ssim", "l1")]
+    assert sorted(recipe.score_names(found)) == sorted(expected)  # counts, seeds and seconds are no scores
+    assert sorted(recipe.score_names(recipe.summary(found))) == sorted(expected)
 
 
 def test_files_say_the_same(compared, plan):

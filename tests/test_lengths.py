@@ -38,13 +38,6 @@ def clock(monkeypatch):
     return clock
 
 
-@pytest.fixture(autouse=True)
-def _same_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize(
     ("done", "steps", "spent", "left", "expected"),
     [

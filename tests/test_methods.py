@@ -34,13 +34,6 @@ def stage(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _same_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 def compress(stage, path, data, **choices):
     model = "unet" if data == "paired" else "resnet"
     settings = SHORT | {"model": str(stage / f"{model}.safetensors"), "data": str(stage / data), "ratio": 3.0} | choices

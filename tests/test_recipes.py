@@ -47,13 +47,6 @@ def stage(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(autouse=True)
-def _same_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-
-
 def settings_for(stage, data="unpaired", model=None, **choices):
     model = model or ("unet" if data == "paired" else "resnet")
     return SHORT | {"data": str(stage / data), "model": str(stage / f"{model}.safetensors"), "ratio": 2.0} | choices

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import safetensors.torch
-import torch
 
 from coronet.__main__ import main
 from coronet.errors import RunError
@@ -36,13 +35,6 @@ def stage(tmp_path_factory):
     for name in ("unet", "resnet"):
         make_model(name, folder / f"{name}.safetensors")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _same_threads():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def compression(stage, kind, model, **choices):

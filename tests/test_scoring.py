@@ -6,9 +6,10 @@ from PIL import Image
 
 from coronet.datasets import DataSettings, open_test
 from coronet.metrics.extractors import open_extractor
+from coronet.metrics.paired import evaluate_pairs
 from coronet.networks import build
-from coronet.recipes import scoring
-from coronet.recipes.scoring import reported_distances, set_scores
+from coronet.recipes import previews, scoring
+from coronet.recipes.scoring import paired_scores, reported_distances, set_scores, translations
 from tests.worlds import CONFIGS, SIDE, make_world, random_weights
 
 SETTINGS = DataSettings(load_size=SIDE, crop_size=SIDE)
@@ -50,15 +51,29 @@ def test_translations_are_compared_with_the_target_side(tmp_path):
 def test_a_report_names_the_proxy_distance_of_every_net(tmp_path, monkeypatch):
     data = pairs(tmp_path / "shoes", 24)
     monkeypatch.setattr(scoring, "REPORTED_IMAGES", 22)
-    first, second = reported_distances(data, [generator(), generator(seed=1)])
+    sets = [translations(data, net) for net in (generator(), generator(seed=1))]
+    first, second = reported_distances(data, sets)
     assert first["name"] == second["name"] == first["features"] == "proxy"
     assert (first["real_images"], first["fake_images"]) == (22, 22)
     assert first["value"] != second["value"]
 
 
 def test_a_report_says_why_there_is_no_distance(tmp_path):
-    (found,) = reported_distances(pairs(tmp_path / "few", 3), [generator()])
+    data = pairs(tmp_path / "few", 3)
+    (found,) = reported_distances(data, [translations(data, generator())])
     assert found.keys() == {"note"}
     assert "There are 3 real images" in found["note"]
     single = open_test(make_world("single", tmp_path / "single"), SETTINGS)
-    assert "one side only" in reported_distances(single, [generator("resnet")])[0]["note"]
+    assert "one side only" in reported_distances(single, [translations(single, generator("resnet"))])[0]["note"]
+
+
+def test_a_report_scores_what_would_be_saved(tmp_path, monkeypatch):
+    """Pictures of 8 bits give the scores of the tensors they were made of, and each test image is translated once."""
+    data, net = pairs(tmp_path / "shoes", 5), generator()
+    exact = evaluate_pairs((item.target, previews.translate(net, item.source)) for item in data.test.items())
+    seen = []
+    monkeypatch.setattr(scoring, "translate", lambda net, image: seen.append(1) or previews.translate(net, image))
+    pictures = translations(data, net)
+    assert paired_scores(data, pictures, None) == pytest.approx(exact, rel=1e-6)
+    assert paired_scores(data, pictures, pictures)["l1"] == 0
+    assert len(seen) == 5

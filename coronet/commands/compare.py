@@ -10,9 +10,8 @@ from coronet.commands.arguments import add_settings, number_from, settings_from,
 from coronet.commands.progress import ProgressBar
 from coronet.commands.runs import portable, stop_after_step
 from coronet.errors import SettingsError
+from coronet.published import tasks
 from coronet.recipes.settings import METHOD_NAMES, CompressSettings
-
-TASKS = ("horse2zebra", "zebra2horse", "summer2winter", "winter2summer", "edges2shoes")
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +20,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ratio", nargs="+", required=True, metavar="R", help="compression ratios")
     parser.add_argument("--method", nargs="+", metavar="NAME", help=f"of {', '.join(METHOD_NAMES)} (default: all)")
     parser.add_argument("--seeds", default=1, metavar="K", help="runs of each, from --seed on (default 1)")
-    parser.add_argument("--task", choices=TASKS, help="show its published points below")
+    parser.add_argument("--task", choices=tasks(), help="show its published points below")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for runs, table and figure")
 
 

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,8 +22,8 @@ from torch import Tensor
 from coronet.errors import RunError
 from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.metrics.features import as_saved
-from coronet.metrics.frechet import bootstrapped_frechet
-from coronet.metrics.kernel import SUBSETS, kernel_distance
+from coronet.metrics.frechet import FrechetDistance, bootstrapped_frechet
+from coronet.metrics.kernel import SUBSETS, KernelDistance, kernel_distance
 from coronet.metrics.scores import DistributionScore, require_images, shared_note
 
 FeatureName = Literal["inception-2048", "inception-768", "proxy"]
@@ -91,23 +91,14 @@ def frechet_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: 
     source: which images the real ones are, for the protocol. Raises DataError for fewer than 20 images of a kind.
     """
     name = FRECHET_NAMES[extractor.name]
-    _require(name, real, fake)
+    fewest = _fewest(name, real, fake)
     found = bootstrapped_frechet(real.features, fake.features)
-    fewest = min(len(real.features), len(fake.features))
     few = (
         f"{fewest} images are fewer than the {extractor.length} features, so the value is too high: compare it only "
         "with scores of as many images."
     )
-    return DistributionScore(
-        name=name,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        features=extractor.name,
-        real_images=len(real.features),
-        fake_images=len(fake.features),
-        protocol=_protocol(extractor, source),
-        note=_notes(few if fewest < extractor.length else "", real, fake),
+    return _score(
+        extractor, real, fake, name, found, _protocol(extractor, source), few if fewest < extractor.length else ""
     )
 
 
@@ -117,10 +108,23 @@ def kernel_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: s
     source: which images the real ones are, for the protocol. Raises DataError for fewer than 20 images of a kind.
     """
     name = KERNEL_NAMES[extractor.name]
-    _require(name, real, fake)
+    fewest = _fewest(name, real, fake)
     found = kernel_distance(real.features, fake.features)
-    fewest = min(len(real.features), len(fake.features))
     few = f"{fewest} images are few: the interval matters more than the value."
+    protocol = f"{_protocol(extractor, source)}; cubic kernel, {SUBSETS} subsets of {found.subset}"
+    score = _score(extractor, real, fake, name, found, protocol, few if fewest < FEW_FOR_KID else "")
+    return replace(score, sd=found.sd)
+
+
+def _score(
+    extractor: Extractor,
+    real: ImageSet,
+    fake: ImageSet,
+    name: str,
+    found: FrechetDistance | KernelDistance,
+    protocol: str,
+    few: str,
+) -> DistributionScore:
     return DistributionScore(
         name=name,
         value=found.value,
@@ -129,22 +133,19 @@ def kernel_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: s
         features=extractor.name,
         real_images=len(real.features),
         fake_images=len(fake.features),
-        protocol=f"{_protocol(extractor, source)}; cubic kernel, {SUBSETS} subsets of {found.subset}",
-        sd=found.sd,
-        note=_notes(few if fewest < FEW_FOR_KID else "", real, fake),
+        protocol=protocol,
+        note=f"{few} {shared_note(real.digests, fake.digests)}".strip(),
     )
 
 
-def _require(name: str, real: ImageSet, fake: ImageSet) -> None:
+def _fewest(name: str, real: ImageSet, fake: ImageSet) -> int:
+    """Count the images of the smaller set; DataError where they are too few for any score."""
     require_images(name, len(real.features), len(fake.features))
+    return min(len(real.features), len(fake.features))
 
 
 def _protocol(extractor: Extractor, source: str) -> str:
     return f"{extractor.protocol}; real: {source}" if source else extractor.protocol
-
-
-def _notes(few: str, real: ImageSet, fake: ImageSet) -> str:
-    return f"{few} {shared_note(real.digests, fake.digests)}".strip()
 
 
 def _single(images: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -21,6 +21,7 @@ from coronet.training import Step
 Row = dict[str, Any]
 RUNS = "runs"
 _COUNTED = ("ratio", "macs", "macs_as_published", "parameters")
+_SCORES = frozenset(("psnr_db", "ssim", "l1", "value"))  # the last part of their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step], None, None]:
 
 def rows(plan: Plan, out: Path) -> list[Row]:
     """Give a row for every finished run, the dense net's first: what it is, what it costs, and every score it has."""
-    reports = [run.report() for name in plan.runs() if (run := Run.open(out / RUNS / name)).status() == "done"]
-    found = [row(report) for report in reports if report is not None]
-    return [_dense_row(reports[0]), *found] if found and reports[0] is not None else []
+    folders = [out / RUNS / name for name in plan.runs()]
+    reports = [report for folder in folders if folder.exists() and (report := Run.open(folder).report()) is not None]
+    return [_dense_row(reports[0]), *map(row, reports)] if reports else []
 
 
 def summary(found: Sequence[Row]) -> list[Row]:
@@ -90,9 +91,8 @@ def summary(found: Sequence[Row]) -> list[Row]:
 
 def score_names(found: Sequence[Row]) -> list[str]:
     """List the scores that some row has, in the order of their first appearance."""
-    known = {"method", "requested_ratio", "seed", *_COUNTED}
-    return [name for name in dict.fromkeys(name for row in found for name in row)
-            if name not in known and not name.startswith("seconds.") and not name.endswith(".sd")]  # fmt: skip
+    names = dict.fromkeys(name for row in found for name in row)
+    return [name for name in names if name.rpartition(".")[2] in _SCORES]
 
 
 def _open(path: Path, settings: CompressSettings) -> Run:

@@ -1,26 +1,22 @@
 """The end of a run: scores of dense and slim net, the checked ONNX file, the safetensors file and the report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from coronet.checkpoints import Checkpoint, save
 from coronet.cost import cost
 from coronet.datasets import Dataset
 from coronet.export import to_onnx
-from coronet.metrics.paired import evaluate_pairs
 from coronet.networks import Generator
 from coronet.recipes.opening import spread_items
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import Opened
-from coronet.recipes.previews import translate
-from coronet.recipes.scoring import reported_distances
+from coronet.recipes.scoring import paired_scores, reported_distances, translations
 from coronet.runs import Run
 
-SCORED_IMAGES = 100
 CHECKED_IMAGES = 4
 
 
@@ -76,24 +72,14 @@ def versions() -> dict[str, str]:
     return found
 
 
-def paired_scores(data: Dataset, generator: Generator, reference: Generator | None) -> dict[str, float]:
-    """Score translations of the test images against the truth (reference None) or another generator's."""
-
-    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
-        for item in spread_items(data, SCORED_IMAGES):
-            wanted = item.target if reference is None else translate(reference, item.source)
-            assert wanted is not None
-            yield wanted, translate(generator, item.source)
-
-    return evaluate_pairs(pairs())
-
-
 def _scores(data: Dataset, dense: Generator, student: Generator) -> dict[str, Any]:
-    images = min(SCORED_IMAGES, len(data.test))
-    scores: dict[str, Any] = {"to_teacher": paired_scores(data, student, dense), "images": images}
+    slim_pictures, dense_pictures = translations(data, student), translations(data, dense)
+    images = len(slim_pictures)
+    scores: dict[str, Any] = {"to_teacher": paired_scores(data, slim_pictures, dense_pictures), "images": images}
     teacher_scores: dict[str, Any] = {"images": images}
     if data.test.has_truth:
-        scores["to_truth"] = paired_scores(data, student, None)
-        teacher_scores["to_truth"] = paired_scores(data, dense, None)
-    scores["distribution"], teacher_scores["distribution"] = reported_distances(data, [student, dense])
+        scores["to_truth"] = paired_scores(data, slim_pictures, None)
+        teacher_scores["to_truth"] = paired_scores(data, dense_pictures, None)
+    distances = reported_distances(data, [slim_pictures, dense_pictures])
+    scores["distribution"], teacher_scores["distribution"] = distances
     return {"scores": scores, "teacher_scores": teacher_scores}

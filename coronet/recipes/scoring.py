@@ -4,18 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 
 from coronet.datasets import Dataset
 from coronet.errors import CoronetError, DataError
+from coronet.images import to_image, to_tensor
 from coronet.metrics.distribution import FRECHET_NAMES, Extractor, describe, describe_real, frechet_score, kernel_score
 from coronet.metrics.extractors import open_extractor
+from coronet.metrics.paired import evaluate_pairs
 from coronet.metrics.scores import DistributionScore, require_images
 from coronet.networks import Generator
 from coronet.recipes.opening import spread_items
 from coronet.recipes.previews import translate
 
 REPORTED_IMAGES = 100  # of each kind, in the report of a run
+Pictures = list[Image.Image]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,26 @@ def set_scores(data: Dataset, extractor: Extractor, translations: Iterable[Tenso
     return SetScores(frechet_score(extractor, real, fake, source), kernel_score(extractor, real, fake, source))
 
 
-def reported_distances(data: Dataset, generators: Sequence[Generator]) -> list[dict[str, Any]]:
-    """Give the proxy distance of each generator on at most 100 test images, as JSON for a report.
+def translations(data: Dataset, generator: Generator) -> Pictures:
+    """Translate the test images that a report looks at, at most 100, once for all its scores: as they would be saved,
+    which is how every score sees them."""
+    return [to_image(translate(generator, item.source)) for item in spread_items(data, REPORTED_IMAGES)]
+
+
+def paired_scores(data: Dataset, pictures: Pictures, references: Pictures | None) -> dict[str, float]:
+    """Score a report's translations against the truth (references None) or another generator's translations."""
+
+    def pairs() -> Iterator[tuple[Tensor, Tensor]]:
+        for place, item in enumerate(spread_items(data, REPORTED_IMAGES)):
+            wanted = item.target if references is None else to_tensor(references[place])[None]
+            assert wanted is not None
+            yield wanted, to_tensor(pictures[place])[None]
+
+    return evaluate_pairs(pairs())
+
+
+def reported_distances(data: Dataset, sets: Sequence[Pictures]) -> list[dict[str, Any]]:
+    """Give the proxy distance of each set of a report's translations, as JSON.
 
     Where there is none, {"note": why}: a run does not fail over it at its end.
     """
@@ -58,14 +80,10 @@ def reported_distances(data: Dataset, generators: Sequence[Generator]) -> list[d
         extractor = open_extractor("proxy")
         check_countable(data, extractor)
         real = describe_real(extractor, lambda: _spread(data.test.targets(), len(data.test.target_paths)))
-        found = []
-        for generator in generators:
-            translations = (translate(generator, item.source) for item in spread_items(data, REPORTED_IMAGES))
-            score = frechet_score(extractor, real, describe(extractor, translations), _origin(data))
-            found.append(score.to_json())
-        return found
+        fakes = (describe(extractor, map(to_tensor, pictures)) for pictures in sets)
+        return [frechet_score(extractor, real, fake, _origin(data)).to_json() for fake in fakes]
     except CoronetError as error:
-        return [{"note": str(error)} for _ in generators]
+        return [{"note": str(error)} for _ in sets]
 
 
 def _origin(data: Dataset) -> str:

@@ -12,13 +12,13 @@ from coronet.errors import DataError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.methods import Carry, Phase
 from coronet.networks import Generator, GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
-from coronet.recipes.finish import paired_scores, versions
+from coronet.recipes.finish import versions
 from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
 from coronet.recipes.machine import set_up
 from coronet.recipes.opening import DEFAULT_SIZE, batches, check_test_images, fresh_generator, open_data, training_game
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.previews import Previewer
-from coronet.recipes.scoring import reported_distances
+from coronet.recipes.scoring import paired_scores, reported_distances, translations
 from coronet.recipes.settings import TrainSettings
 from coronet.runs import Run
 from coronet.tasks import GeneratorTask
@@ -152,8 +152,9 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun)
 
 
 def _scores(data: Dataset, generator: Generator) -> dict[str, Any]:
-    scores: dict[str, Any] = dict(paired_scores(data, generator, None)) if data.test.has_truth else {}
-    return scores | {"distribution": reported_distances(data, [generator])[0]}
+    pictures = translations(data, generator)
+    scores: dict[str, Any] = dict(paired_scores(data, pictures, None)) if data.test.has_truth else {}
+    return scores | {"distribution": reported_distances(data, [pictures])[0]}
 
 
 def _file_names(kind: str, direction: str) -> dict[str, str]:
