@@ -10,8 +10,8 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,22 @@ SCENES = {"shoes": Amount(2000, 100, SIZE), "horses": Amount(1000, 100, SIZE), "
 _CYCLE_GAN = TrainSettings(
     kind="cycle_gan", ngf=24, blocks=6, ndf=32, upsample="resize", discriminator_rate=0.5, ema=0.998
 )
-_PIX2PIX = TrainSettings(kind="pix2pix", ngf=20, levels=5, ndf=32, upsample="resize", discriminator_rate=0.3)
-TEACHERS = {
-    "shoes": replace(_PIX2PIX, norm="instance", batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),
-    "horses": replace(_CYCLE_GAN, steps=5000),
-    "seasons": replace(_CYCLE_GAN, steps=3600),
+# A step on a quarter of the picture costs a quarter; the whole picture follows when there is little left to learn.
+_CROPS, _WHOLE = 64, replace(_CYCLE_GAN, learning_rate=1e-4, image_size=SIZE)
+_PIX2PIX = TrainSettings(
+    kind="pix2pix",
+    ngf=20,
+    levels=5,
+    norm="instance",
+    ndf=32,
+    upsample="resize",
+    discriminator_rate=0.3,
+    image_size=SIZE,
+)
+TEACHERS = {  # stages: each starts from what the one before it left
+    "shoes": (replace(_PIX2PIX, batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),),
+    "horses": (replace(_CYCLE_GAN, image_size=_CROPS, steps=3600), replace(_WHOLE, steps=400)),
+    "seasons": (replace(_CYCLE_GAN, image_size=_CROPS, steps=2800), replace(_WHOLE, steps=300)),
 }
 _COMPRESSION = CompressSettings(search_steps=200, finetune_steps=600)
 COMPRESSIONS = {"shoes": replace(_COMPRESSION, batch_size=4), "horses": _COMPRESSION, "seasons": _COMPRESSION}
@@ -65,14 +76,14 @@ def main() -> None:
 
 def build_world(world: str, work: Path, out: Path) -> None:
     """Draw a world, train its teacher, ship it, compress it at every ratio and ship the outcome."""
-    scenes, teacher = work / "scenes" / world, work / "teachers" / world
-    with _timed(out, world, "scenes"):
-        if not scenes.exists():
-            write_scenes(world, scenes, SCENES[world])
-    settings = replace(TEACHERS[world], data=str(scenes), load_size=SIZE, **_everywhere())
-    with _timed(out, world, "teacher"):
-        _finish(teacher, "train", to_json(settings))
-    _ship_teacher(world, teacher, out / world, scenes)
+    scenes = work / "scenes" / world
+    if not scenes.exists():
+        begin = time.monotonic()
+        write_scenes(world, scenes, SCENES[world])
+        _note_seconds(out, world, "scenes", time.monotonic() - begin)
+    stages = _train(world, work, scenes)
+    _note_seconds(out, world, "teacher", sum(_report(run)["seconds"]["total"] for run in stages))
+    _ship_teacher(world, stages, out / world, scenes)
     for name, demo in DEMOS.items():
         if demo.world == world:
             for ratio in RATIOS:
@@ -80,12 +91,29 @@ def build_world(world: str, work: Path, out: Path) -> None:
             contact_sheet(name, demo, out).save(work / f"{name}.jpg", quality=90)
 
 
+def _train(world: str, work: Path, scenes: Path) -> list[Run]:
+    """Train the stages of a teacher, one after the other."""
+    stages: list[Run] = []
+    for number, stage in enumerate(TEACHERS[world], start=1):
+        start = str(stages[-1].path) if stages else ""
+        settings = replace(stage, data=str(scenes), load_size=SIZE, start=start, **_everywhere())
+        stages.append(_finish(work / "teachers" / f"{world}-{number}", "train", to_json(settings)))
+    return stages
+
+
 def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> None:
     label = f"{name}-{ratio:g}x"
-    choices = {"model": f"demo/{name}", "data": demo.data, "direction": demo.direction, "ratio": ratio}
-    settings = replace(COMPRESSIONS[demo.world], **_everywhere(), **choices)  # type: ignore[arg-type]
-    with _timed(out, demo.world, label):
-        run = _finish(work / "runs" / label, "compress", to_json(settings))
+    settings = replace(
+        COMPRESSIONS[demo.world],
+        model=f"demo/{name}",
+        data=demo.data,
+        direction=demo.direction,
+        ratio=ratio,
+        image_size=SIZE,
+        **_everywhere(),
+    )
+    run = _finish(work / "runs" / label, "compress", to_json(settings))
+    _note_seconds(out, demo.world, label, _report(run)["seconds"]["total"])
     _ship_run(run, out / READY_MADE / label)
 
 
@@ -106,7 +134,7 @@ def contact_sheet(name: str, demo: Demo, out: Path) -> Image.Image:
 
 
 def _everywhere() -> dict[str, Any]:
-    return {"image_size": SIZE, "threads": 1, "mixed_precision": has_bfloat16(best_device())}
+    return {"threads": 1, "mixed_precision": has_bfloat16(best_device())}
 
 
 def _finish(folder: Path, verb: str, settings: dict[str, Any]) -> Run:
@@ -121,24 +149,26 @@ def _finish(folder: Path, verb: str, settings: dict[str, Any]) -> Run:
     return run
 
 
-def _ship_teacher(world: str, teacher: Path, out: Path, scenes: Path) -> None:
-    """Copy the networks of a training as float16, score what was copied and write the model card."""
+def _ship_teacher(world: str, stages: Sequence[Run], out: Path, scenes: Path) -> None:
+    """Copy the networks of the last training as float16, score what was copied and write the model card."""
     make_folder(out)
-    for file in sorted(teacher.glob("*.safetensors")):
+    for file in sorted(stages[-1].path.glob("*.safetensors")):
         if file.stem.startswith("D"):
             config, weights = load_discriminator(file)
             save_discriminator(config, weights, out / file.name, half=True)
         else:
             save(load(file), out / file.name, half=True)
-    run = Run.open(teacher)
-    report = {key: value for key, value in (run.report() or {}).items() if key not in ("data", "versions")}
+    reports = [_report(run) for run in stages]
+    report = {key: value for key, value in reports[-1].items() if key not in ("data", "versions")}
+    report["steps"] = sum(each["steps"] for each in reports)
+    report["seconds"] = {"total": sum(each["seconds"]["total"] for each in reports)}
     report["evaluated"] = {
         name: evaluate(str(out / demo.file), DataChoices(str(scenes), demo.direction, SIZE, SIZE))
         for name, demo in DEMOS.items()
         if demo.world == world
     }
     write_json_atomic(out / REPORT, report)
-    settings = from_json(TrainSettings, run.settings)
+    settings = [from_json(TrainSettings, run.settings) for run in stages]
     write_atomic(out / "card.md", card(world, SCENES[world], settings, report).encode())
 
 
@@ -146,23 +176,25 @@ def _ship_run(run: Run, out: Path) -> None:
     """Copy what the studio shows of a finished run: settings, report, some events, and the slim net as float16."""
     make_folder(out)
     save(load(run.path / "slim.safetensors"), out / "slim.safetensors", half=True)
-    report = {key: value for key, value in (run.report() or {}).items() if key != "onnx"}  # exported on demand
+    report = {key: value for key, value in _report(run).items() if key != "onnx"}  # exported on demand
     write_json_atomic(out / REPORT, report | {"stored": "float16"})
     write_json_atomic(out / SETTINGS, {"verb": run.verb, "settings": run.settings})
     events = [event for event in run.events() if not event["done"] % 20]
     write_atomic(out / EVENTS, "".join(json.dumps(event) + "\n" for event in events).encode())
 
 
-@contextmanager
-def _timed(out: Path, world: str, stage: str) -> Iterator[None]:
-    """Add the seconds of a stage to the world's build.json; a stage that was done already adds next to none."""
-    begin = time.monotonic()
-    yield
+def _report(run: Run) -> dict[str, Any]:
+    report = run.report()
+    assert report is not None, f"{run.path.name} did not end"
+    return report
+
+
+def _note_seconds(out: Path, world: str, stage: str, seconds: float) -> None:
+    """Note in the world's build.json what a stage took; a training's and a compression's seconds are its report's."""
     path = out / world / "build.json"
-    seconds = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    seconds[stage] = seconds.get(stage, 0.0) + round(time.monotonic() - begin, 1)
+    noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     make_folder(path.parent)
-    write_json_atomic(path, seconds)
+    write_json_atomic(path, noted | {stage: round(seconds, 1)})
 
 
 if __name__ == "__main__":

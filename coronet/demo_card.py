@@ -1,6 +1,6 @@
 """The model card of a demo world: what its networks are, how they were made, what they score and cannot do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coronet.recipes.settings import TrainSettings
@@ -22,13 +22,14 @@ _LIMITS = {
 }
 
 
-def card(world: str, amount: Amount, settings: TrainSettings, report: Mapping[str, Any]) -> str:
-    """Write the card in Markdown; `report` is the training's, with `evaluated` scores by demo name."""
+def card(world: str, amount: Amount, stages: Sequence[TrainSettings], report: Mapping[str, Any]) -> str:
+    """Write the card in Markdown; `report` is that of all stages, with `evaluated` scores by demo name."""
     drawn = f"python -m coronet scenes {world} --train {amount.train} --test {amount.test} --out {world}"
     scores = "\n".join(
         f"| `demo/{name}` | {found['psnr_db']:.2f} dB | {found['ssim']:.3f} | {found['l1']:.4f} | {found['images']} |"
         for name, found in report["evaluated"].items()
     )
+    trained = "\n".join(_command(world, number, stage) for number, stage in enumerate(stages, start=1))
     minutes = report["seconds"]["total"] / 60
     return f"""# {_TITLES[world]}
 
@@ -39,7 +40,7 @@ Trained by this project on scenes it draws itself: no photo and no third-party w
 
 ```sh
 {drawn}
-{_command(world, settings)}
+{trained}
 ```
 {report["steps"]:,} steps, seed {report["seed"]}, {minutes:.0f} minutes on one core. `python -m coronet.demo_build` \
 does all of it again.
@@ -54,11 +55,13 @@ What it cannot do: {_LIMITS[world]}
 """
 
 
-def _command(world: str, settings: TrainSettings) -> str:
+def _command(world: str, number: int, settings: TrainSettings) -> str:
     plain = to_json(TrainSettings())
     words = [f"python -m coronet train --kind {settings.kind} --data {world}"]
     for name, value in to_json(settings).items():
+        if name == "start" and value:
+            value = f"runs/{world}-{number - 1}"
         if value != plain[name] and name not in ("kind", "data", "threads"):
             flag = f"--{name.replace('_', '-')}"
             words.append(flag if value is True else f"{flag} {value}")
-    return " ".join([*words, f"--out runs/{world}"])
+    return " ".join([*words, f"--out runs/{world}-{number}"])

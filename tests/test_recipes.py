@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from coronet.checkpoints import Checkpoint, build_generator, load, save
+from coronet.checkpoints import Checkpoint, build_generator, load, load_discriminator, save
 from coronet.errors import BudgetError, CheckpointError, CoronetError, DataError, RunError, SettingsError
 from coronet.images import to_tensor
 from coronet.networks import DiscriminatorConfig, PatchDiscriminator, initialise, patchgan, resnet, resnet_config, unet
@@ -326,9 +326,35 @@ def test_a_trained_model_is_compressed_with_its_own_players(kind, data, directio
         )
 
 
+@pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
+def test_a_training_goes_on_from_another(direction, stage, tmp_path):
+    """With learning rates next to zero the second leaves every network as the first one left it, at another size."""
+    settings = TRAINING | {"kind": "cycle_gan", "data": str(stage / "unpaired"), "direction": direction}
+    assert len(list(execute(Run.create(tmp_path / "first", "train", settings)))) == 3
+    again = settings | {"start": str(tmp_path / "first"), "ngf": 8, "learning_rate": 1e-7, "image_size": 2 * SIDE}
+    run = Run.create(tmp_path / "second", "train", again)
+    assert len(list(execute(run))) == 3
+    names = sorted(path.name for path in (tmp_path / "first").glob("*.safetensors"))
+    assert len(names) == 4
+    for name in names:
+        if name.startswith("D"):
+            (_, before), (config, after) = (load_discriminator(tmp_path / each / name) for each in ("first", "second"))
+            assert config.ndf == settings["ndf"]
+        else:
+            before = load(tmp_path / "first" / name).weights
+            checkpoint = load(tmp_path / "second" / name)
+            after = checkpoint.weights
+            assert checkpoint.config.image_size == 2 * SIDE
+        assert all(torch.allclose(before[key], after[key], atol=1e-5) for key in before)
+    name = "generator.safetensors" if direction == "AtoB" else "generator_B.safetensors"
+    assert load(tmp_path / "second" / name).lineage["parent"]["source"] == name
+
+
 @pytest.mark.parametrize(
     ("choices", "complaint"),
     [
+        ({"start": "nowhere"}, "There is no model 'nowhere'"),
+        ({"start": "{stage}/unet.safetensors", "image_size": 36}, "must be a multiple of"),
         ({"kind": "cycle_gan"}, "holds paired images, but cycle_gan learns from unpaired ones"),
         ({"image_size": 48}, "needs 32, 64, 128, 256 or 512"),
         ({"data": ""}, "No data folder"),
@@ -336,6 +362,7 @@ def test_a_trained_model_is_compressed_with_its_own_players(kind, data, directio
 )
 def test_a_training_that_cannot_work_is_refused(choices, complaint, stage, tmp_path):
     settings = TRAINING | {"kind": "pix2pix", "data": str(stage / "paired")} | choices
+    settings["start"] = settings.get("start", "").format(stage=stage)
     with pytest.raises(CoronetError, match=complaint):
         events(tmp_path / "run", "train", settings, 1)
 

@@ -12,7 +12,7 @@ from coronet.checkpoints import Family, build_generator, companions, load, load_
 from coronet.datasets import Batch, Dataset, DataSettings, Item, open_dataset
 from coronet.demos import find_demo
 from coronet.errors import CheckpointError, DataError, SettingsError
-from coronet.networks import DiscriminatorConfig, GeneratorConfig, PatchDiscriminator, build, initialise
+from coronet.networks import DiscriminatorConfig, Generator, GeneratorConfig, PatchDiscriminator, build, initialise
 from coronet.objectives import LossWeights, Objective, PairedObjective, Teacher, UnpairedObjective
 from coronet.randomness import seeded
 from coronet.recipes.settings import CompressSettings, DataChoices, OptimisationChoices
@@ -115,7 +115,7 @@ def sized(choices: Choices, size: int) -> Choices:
     return choices if choices.image_size is not None else replace(choices, image_size=size)
 
 
-def check_fit(choices: CompressSettings, data: Dataset, path: Path, config: GeneratorConfig) -> None:
+def check_fit(choices: DataChoices, data: Dataset, path: Path, config: GeneratorConfig) -> None:
     """Raise CheckpointError where the model does not fit the images as they are read."""
     size, multiple = choices.image_size or config.image_size, config.size_multiple
     if "crop" not in choices.preprocess:
@@ -134,20 +134,44 @@ def check_fit(choices: CompressSettings, data: Dataset, path: Path, config: Gene
 
 
 def compression_game(
-    choices: CompressSettings, data: Dataset, model: Path, generator: nn.Module, device: torch.device
+    choices: CompressSettings, data: Dataset, model: Path, generator: Generator, device: torch.device
 ) -> Game:
     """Set up the players for compressing: those of the checkpoint where they lie beside it, else fresh ones."""
-    teacher = Teacher(generator) if choices.teacher else None  # type: ignore[arg-type]
+    teacher = Teacher(generator) if choices.teacher else None
     if data.kind == "single" and teacher is None:
         raise DataError(
             f"{data.root.name} holds images of one side only, so there is nothing to learn from but the teacher. "
             "Switch the teacher on, or give paired or unpaired data."
         )
-    family = companions(model)
+    return _game(choices, data, teacher, companions(model), generator, device)
+
+
+def training_game(
+    choices: OptimisationChoices, data: Dataset, family: Family, generator: Generator, device: torch.device
+) -> Game:
+    """Set up the players for training a dense generator: those of the family it starts from, else fresh ones."""
+    return _game(choices, data, None, family, generator, device)
+
+
+def fresh_generator(config: GeneratorConfig, seed: int, player: str) -> Generator:
+    """Build a generator with published initial weights."""
+    network = build(config)
+    initialise(network, seeded(seed, player))
+    return network
+
+
+def _game(
+    choices: OptimisationChoices,
+    data: Dataset,
+    teacher: Teacher | None,
+    family: Family,
+    generator: Generator,
+    device: torch.device,
+) -> Game:
     networks: dict[str, nn.Module] = {}
     fresh: set[str] = set()
     notes: list[str] = []
-    for player in _players_needed(choices, data):
+    for player in _players_needed(choices, data, teacher):
         network, is_fresh, note = _player(player, family, choices, data, generator)
         networks[player] = network.to(device)
         notes.append(note)
@@ -156,28 +180,11 @@ def compression_game(
     return Game(_objective(choices, data, teacher, networks), frozenset(fresh), tuple(notes))
 
 
-def training_game(choices: OptimisationChoices, data: Dataset, config: GeneratorConfig, device: torch.device) -> Game:
-    """Set up fresh players for training a dense generator from scratch."""
-    networks: dict[str, nn.Module] = {"discriminator": _fresh_discriminator(choices, data, "discriminator")}
-    if data.kind == "unpaired":
-        networks["backward"] = fresh_generator(config, choices.seed, "backward")
-        networks["discriminator_backward"] = _fresh_discriminator(choices, data, "discriminator_backward")
-    networks = {player: network.to(device) for player, network in networks.items()}
-    return Game(_objective(choices, data, None, networks), frozenset(), ())
-
-
-def fresh_generator(config: GeneratorConfig, seed: int, player: str) -> nn.Module:
-    """Build a generator with published initial weights."""
-    network = build(config)
-    initialise(network, seeded(seed, player))
-    return network
-
-
-def _players_needed(choices: CompressSettings, data: Dataset) -> tuple[str, ...]:
+def _players_needed(choices: OptimisationChoices, data: Dataset, teacher: Teacher | None) -> tuple[str, ...]:
     """Imitating a teacher needs one discriminator; without one, unpaired data need the whole of CycleGAN."""
     if data.kind == "single":
         return ()
-    if data.kind == "unpaired" and not choices.teacher:
+    if data.kind == "unpaired" and teacher is None:
         return ("discriminator", "backward", "discriminator_backward")
     return ("discriminator",) if choices.lambda_gan > 0 else ()
 
@@ -214,13 +221,16 @@ def _check_anything_to_learn(
 
 
 def _player(
-    player: str, family: Family, choices: CompressSettings, data: Dataset, generator: nn.Module
+    player: str, family: Family, choices: OptimisationChoices, data: Dataset, generator: Generator
 ) -> tuple[nn.Module, bool, str]:
     """Give a player, whether it is fresh, and a sentence about it."""
     path = _companion(player, family, choices.direction)
     reason = "none was found beside the model"
     if path is not None and player == "backward":
-        return build_generator(load(path)).train(), False, f"Backward generator from {path.name}."
+        found = load(path)
+        sized_alike = replace(found.config, image_size=generator.config.image_size)
+        backward = build_generator(replace(found, config=sized_alike)).train()
+        return backward, False, f"Backward generator from {path.name}."
     if path is not None:
         config, weights = load_discriminator(path)
         if config.input_channels == _judged_channels(data):
@@ -229,7 +239,6 @@ def _player(
             return network, False, f"{player} from {path.name}."
         reason = f"{path.name} judges {config.input_channels} channels, and {_judged_channels(data)} are needed"
     if player == "backward":
-        assert isinstance(generator.config, GeneratorConfig)
         backward = fresh_generator(generator.config, choices.seed, player)
         return backward, True, f"Fresh backward generator: {reason}."
     return _fresh_discriminator(choices, data, player), True, f"Fresh {player}: {reason}."

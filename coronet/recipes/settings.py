@@ -119,6 +119,12 @@ class TrainSettings(OptimisationChoices):
     netG: Literal["resnet", "mobile_resnet", "unet"] | None = setting(
         None, "Generator", help="Empty: U-Net for pix2pix, ResNet for cycle_gan.", group="Network"
     )
+    start: str = setting(
+        "",
+        "Start from",
+        help="A model to train further, with what lies beside it; its network stays. Empty: fresh networks.",
+        group="Network",
+    )
     ngf: int = setting(64, "Generator width", low=4, high=256, group="Network")
     blocks: int = setting(9, "Residual blocks", low=1, high=64, group="Network")
     levels: int | None = setting(

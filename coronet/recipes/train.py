@@ -2,10 +2,20 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from coronet.checkpoints import Checkpoint, save, save_discriminator
+from coronet.checkpoints import (
+    Checkpoint,
+    Family,
+    build_generator,
+    companions,
+    load,
+    resolve_model,
+    save,
+    save_discriminator,
+)
 from coronet.cost import cost
 from coronet.datasets import Batch, Dataset
 from coronet.errors import DataError, SettingsError
@@ -15,7 +25,16 @@ from coronet.networks import Generator, GeneratorConfig, PatchDiscriminator, res
 from coronet.recipes.finish import versions
 from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
 from coronet.recipes.machine import set_up
-from coronet.recipes.opening import DEFAULT_SIZE, batches, check_test_images, fresh_generator, open_data, training_game
+from coronet.recipes.opening import (
+    DEFAULT_SIZE,
+    batches,
+    check_fit,
+    check_test_images,
+    fresh_generator,
+    open_data,
+    sized,
+    training_game,
+)
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.previews import Previewer
 from coronet.recipes.scoring import paired_scores, reported_distances, translations
@@ -27,22 +46,41 @@ from coronet.training import Steps, Training
 DEFAULT_STEPS = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a training starts with: a fresh generator, or one from a file and the players that lie beside it."""
+
+    config: GeneratorConfig
+    path: Path | None = None
+    checkpoint: Checkpoint | None = None
+    family: Family = field(default_factory=lambda: Family({}))
+
+    def generator(self, seed: int) -> Generator:
+        """Build it, on the CPU."""
+        if self.checkpoint is None:
+            return fresh_generator(self.config, seed, "generator")
+        return build_generator(replace(self.checkpoint, config=self.config)).train()
+
+
 def train(settings: TrainSettings, run: Run) -> Steps:
     """Do what is left of a training; report.json is written last.
 
     The folder then holds the generators and discriminators as safetensors, so that `compress` finds the companions.
     """
     device = set_up(settings.threads, mixed_precision=settings.mixed_precision)
+    beginning = _beginning(settings)
+    settings = sized(settings, beginning.config.image_size)
     data = open_data(settings)
     _check_kind(settings, data)
-    config = generator_config(settings)
-    check_test_images(data, config.size_multiple)
-    batch_at = batches(data, settings, device, config.size_multiple)
+    if beginning.path is not None:
+        check_fit(settings, data, beginning.path, beginning.config)
+    check_test_images(data, beginning.config.size_multiple)
+    batch_at = batches(data, settings, device, beginning.config.size_multiple)
 
     def start(steps: int) -> Training:
-        generator = fresh_generator(config, settings.seed, "generator").to(device)
-        objective = training_game(settings, data, config, device).objective
-        task = GeneratorTask(generator, objective, ema=settings.ema)  # type: ignore[arg-type]
+        generator = beginning.generator(settings.seed).to(device)
+        objective = training_game(settings, data, beginning.family, generator, device).objective
+        task = GeneratorTask(generator, objective, ema=settings.ema)
         return Training(
             task,
             phase="train",
@@ -62,7 +100,16 @@ def train(settings: TrainSettings, run: Run) -> Steps:
         for step in all_steps:
             previewer.after(step, phased.current)
             yield step
-    _finish(settings, run, data, phased)
+    _finish(settings, run, data, phased, beginning)
+
+
+def _beginning(settings: TrainSettings) -> Beginning:
+    if not settings.start:
+        return Beginning(generator_config(settings))
+    path = resolve_model(settings.start)
+    checkpoint = load(path, direction=settings.direction)
+    config = replace(checkpoint.config, image_size=settings.image_size or checkpoint.config.image_size)
+    return Beginning(config, path, checkpoint, companions(path))
 
 
 def generator_config(settings: TrainSettings) -> GeneratorConfig:
@@ -126,11 +173,13 @@ def _fixed_steps(
     return steps
 
 
-def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun) -> None:
+def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun, beginning: Beginning) -> None:
     task = phased.task()
     assert isinstance(task, GeneratorTask)
     generator = task.current().eval().cpu()
-    lineage = {"trained": settings.kind, "seed": settings.seed}
+    lineage: dict[str, Any] = {"trained": settings.kind, "seed": settings.seed}
+    if beginning.checkpoint is not None:
+        lineage["parent"] = beginning.checkpoint.lineage
     names = _file_names(data.kind, settings.direction)
     save(Checkpoint(generator.config, dict(generator.state_dict()), lineage, ()), run.path / names["generator"])
     _save_players(task, run.path, names)
