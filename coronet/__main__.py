@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return BUG
     if result is None:
-        return INTERRUPTED if parsed.verb in ("compress", "train", "resume") else DONE
+        return INTERRUPTED if parsed.verb in ("compress", "compare", "train", "resume") else DONE
     if parsed.json:
         print(json.dumps(result, ensure_ascii=False, allow_nan=False))
     else:

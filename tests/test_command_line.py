@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,7 @@ RESNET, UNET = "@resnet.safetensors", "@unet.safetensors"
 PREVIEW = ["preview", "--model", RESNET, "--ratio", "2", "--input", "@picture.png", "--out", "@p.png"]
 TRANSLATE = ["translate", "--model", RESNET, "--input", "@picture.png", "--out", "@out"]
 COMPRESS = ["compress", "--model", RESNET, "--data", "@unpaired", "--image-size", "32", "--out", "@run"]
+COMPARE = ["compare", *COMPRESS[1:], "--method", "taylor"]
 EVALUATE = ["evaluate", "--model", UNET, "--data", "@paired", "--image-size", "32"]
 TRAIN = ["train", "--kind", "pix2pix", "--data", "@paired", "--image-size", "32", "--out", "@run"]
 EXPORT = ["export", "--model", RESNET, "--out", "@x.onnx"]
@@ -221,6 +223,13 @@ MISTAKES = [
     ([*COMPRESS, "--data", "@empty"], "empty holds no images"),
     ([*COMPRESS, "--image-size", "34"], "'image_size' is 34"),
     ([*COMPRESS, "--model", UNET, "--preprocess", "none", "--data", "@sizes"], "one image is read as 40 x 36"),
+    ([*COMPARE, "--ratio", "nan"], "'ratio' is nan"),
+    ([*COMPARE, "--ratio", "2", "0.5"], "'ratio' is 0.5, but must be at least 1"),
+    ([*COMPARE, "--ratio", "49"], "cannot be met"),
+    ([*COMPARE, "--ratio", "2", "--method", "magic"], "no method 'magic'"),
+    ([*COMPARE, "--ratio", "2", "--seeds", "0"], "'seeds' is 0"),
+    ([*COMPARE, "--ratio", "2", "--task", "cats"], "no published points of 'cats'"),
+    ([*COMPARE, "--ratio", "2", "--data", "@empty"], "empty holds no images"),
     ([*TRAIN, "--kind", "stylegan"], "'stylegan'. Choose one of: pix2pix, cycle_gan"),
     ([*TRAIN, "--data", "@unpaired"], "holds unpaired images, but pix2pix learns from paired ones"),
     ([*TRAIN, "--image-size", "36"], "a U-Net needs 32, 64"),
@@ -392,6 +401,22 @@ def test_train_and_resume_print_the_report(stage, capsys):
     assert answer(stage, capsys, "resume", "@trained") == report
     assert answer(stage, capsys, "inspect", "@trained")["architecture"] == "unet"
     assert load(stage / "trained" / "generator.safetensors").lineage["trained"] == "pix2pix"
+
+
+def test_compare_prints_every_score_and_stops_with_its_own_status(stage, capsys, monkeypatch):
+    arguments = ["compare", "--model", UNET, "--data", "@paired", "--image-size", "32", "--ratio", "2", "49"]
+    arguments += ["--method", "taylor", "--finetune-steps", "1", "--search-steps", "1", "--out", "@compared"]
+    monkeypatch.setattr("coronet.commands.compare.stop_after_step", lambda: nullcontext([2]))  # a Ctrl-C at once
+    assert main(placed(stage, arguments)) == 130
+    assert "Go on with the same command" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(placed(stage, arguments)) == 0
+    captured = capsys.readouterr()
+    assert "taylor-49x-seed0 is left out. A ratio of 49 cannot be met" in captured.err
+    head, dense, slim = captured.out.splitlines()
+    assert "to_teacher.psnr_db" in head
+    assert (dense.split()[0], slim.split()[0]) == ("original", "taylor")
+    assert {path.name for path in (stage / "compared").iterdir()} == {"runs", "rows.csv", "table.md", "figure.html"}
 
 
 def test_progress_goes_to_stderr(stage, capsys):

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 
-from coronet.errors import RunError, SettingsError
+from coronet.errors import BudgetError, RunError, SettingsError
 from coronet.published import published_points, tasks
 from coronet.recipes import compare as recipe
 from coronet.recipes.settings import CompressSettings
@@ -59,6 +59,23 @@ def test_every_run_is_done_once(compared, plan):
     assert list(recipe.compare(plan, out)) == []
 
 
+def test_what_a_method_cannot_do_is_left_out(plan, tmp_path):
+    wide = recipe.Plan(plan.settings, ("narrow",), (49.0, 2.0))
+    found = list(recipe.compare(wide, tmp_path / "out"))
+    name, error = found[0]
+    assert name == "narrow-49x-seed0"
+    assert "ratio of 49 cannot be met" in str(error)
+    assert {name for name, _ in found[1:]} == {"narrow-2x-seed0"}
+    assert not (tmp_path / "out" / "runs" / "narrow-49x-seed0").exists()
+    assert [row["requested_ratio"] for row in recipe.rows(wide, tmp_path / "out")] == [1.0, 2.0]
+
+
+def test_where_nothing_can_be_done_nothing_is_left(plan, tmp_path):
+    with pytest.raises(BudgetError, match="cannot be met"):
+        list(recipe.compare(recipe.Plan(plan.settings, ("taylor",), (49.0,)), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_comparison_that_was_stopped_has_the_rows_it_has(compared, plan):
     out, _, _ = compared
     longer = recipe.Plan(plan.settings, plan.methods, (3.0, 5.0))
@@ -104,6 +121,8 @@ def test_a_folder_of_another_comparison_is_refused(compared, plan):
         ({"ratios": ()}, "'ratio' is empty"),
         ({"methods": ("taylor", "taylor")}, "taylor twice"),
         ({"seeds": 0}, "'seeds' is 0"),
+        ({"ratios": (2.0, 0.5)}, "'ratio' is 0.5"),
+        ({"ratios": (float("nan"),)}, "'ratio' is nan"),
     ],
 )
 def test_nothing_to_compare_is_refused(choices, said, tmp_path):
@@ -124,7 +143,7 @@ def test_seeds_are_runs_of_their_own():
 def test_seeds_are_merged_to_mean_and_deviation():
     values = (24.0, 25.0, 26.0)
     scores = [{"to_truth": {"psnr_db": value}} for value in values]
-    found = [recipe.row(report(seed=seed, scores=score)) for seed, score in enumerate(scores)]
+    found = [recipe.as_row(report(seed=seed, scores=score)) for seed, score in enumerate(scores)]
     (merged,) = recipe.summary(found)
     assert merged["seeds"] == 3
     assert merged["to_truth.psnr_db"] == pytest.approx(25.0)
@@ -133,20 +152,69 @@ def test_seeds_are_merged_to_mean_and_deviation():
     assert as_csv(found).count("\n") == 4
 
 
+DISTANCE = {
+    "name": "proxy",
+    "value": 3.0,
+    "interval": [2.5, 4.0],
+    "features": "proxy",
+    "real_images": 100,
+    "fake_images": 90,
+    "protocol": "proxy-2: how it was measured",
+    "note": "",
+}
+
+
+def test_a_distance_goes_by_its_name_with_interval_and_protocol(tmp_path):
+    row = recipe.as_row(report(scores={"distribution": DISTANCE, "images": 90}))
+    assert (row["proxy.value"], row["proxy.low"], row["proxy.high"]) == (3.0, 2.5, 4.0)
+    write_comparison([row], tmp_path, minutes=3.0, missing={"narrow-49x-seed0": "It cannot be met."})
+    table = (tmp_path / "table.md").read_text()
+    assert "| proxy ↓ |" in table
+    assert "3 [2.5, 4]" in table
+    assert "90 generated and 100 real images, proxy-2: how it was measured" in table
+    assert "given 3 minutes" in table
+    assert "narrow-49x-seed0: It cannot be met." in table
+    assert "proxy-2" in (tmp_path / "rows.csv").read_text()
+    (trace,) = figure(recipe.summary([row])).data
+    assert (trace.error_y.array[0], trace.error_y.arrayminus[0]) == (1.0, 0.5)
+
+
+def test_a_report_without_a_distance_has_a_row():
+    assert "proxy.value" not in recipe.as_row(report(scores={"distribution": {"note": "Too few images."}}))
+
+
+def test_a_score_that_only_some_seeds_have_is_merged_over_those():
+    found = [recipe.as_row(report(seed=0)), recipe.as_row(report(seed=1, scores={"distribution": DISTANCE}))]
+    (merged,) = recipe.summary(found)
+    assert (merged["to_truth.psnr_db"], merged["proxy.value"]) == (24.0, 3.0)
+
+
+def test_lines_of_the_figure_go_from_small_to_large():
+    sizes = (3.0, 1.0, 2.0)
+    found = [
+        recipe.as_row(report(requested_ratio=ratio, slim=REPORT["slim"] | {"macs": 1e6 * ratio})) for ratio in sizes
+    ]
+    (trace,) = figure(recipe.summary(found)).data
+    assert list(trace.x) == [1e6, 2e6, 3e6]
+
+
 def test_the_main_score_is_a_distance_of_sets_where_there_is_one():
-    plain = recipe.row(report())
+    plain = recipe.as_row(report())
     assert main_score([plain]) == "to_truth.psnr_db"
-    assert main_score([plain | {"distribution.fid.value": 60.0}]) == "distribution.fid.value"
+    assert main_score([plain | {"proxy.value": 60.0}]) == "proxy.value"
     assert main_score([]) is None
     assert "note" not in recipe.score_names([plain])
 
 
 def test_published_points_keep_their_protocols_apart():
     assert {point.protocol for point in published_points()} == {"tt", "tr", "te", "?"}
-    drawing = figure(recipe.summary([recipe.row(report())]), "horse2zebra")
-    published = [trace for trace in drawing.data if trace.name and "against" in trace.name]
+    drawing = figure(recipe.summary([recipe.as_row(report())]), "horse2zebra")
+    published = [trace for trace in drawing.data if trace.yaxis == "y2"]
     assert {trace.mode for trace in published} == {"markers"}  # never joined
+    protocols = {(point.fid, point.source): point.protocol for point in published_points()}
     for trace in published:
+        sources = [text.partition("<br>")[2].rpartition(" (")[0] for text in trace.text]
+        assert len({protocols[fid, source] for fid, source in zip(trace.y, sources, strict=True)}) == 1
         for symbol, text in zip(trace.marker.symbol, trace.text, strict=True):
             assert ("open" in symbol) == ("not verified" in text)
     assert any("open" in symbol for trace in published for symbol in trace.marker.symbol)

@@ -2,16 +2,20 @@
 
 import argparse
 import sys
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coronet.commands.arguments import add_settings, number_from, settings_from, whole_number_from
 from coronet.commands.progress import ProgressBar
 from coronet.commands.runs import portable, stop_after_step
-from coronet.errors import SettingsError
+from coronet.errors import CoronetError, SettingsError
 from coronet.published import tasks
 from coronet.recipes.settings import METHOD_NAMES, CompressSettings
+
+if TYPE_CHECKING:
+    from coronet.training import Step
 
 
 def add_compare(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +24,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ratio", nargs="+", required=True, metavar="R", help="compression ratios")
     parser.add_argument("--method", nargs="+", metavar="NAME", help=f"of {', '.join(METHOD_NAMES)} (default: all)")
     parser.add_argument("--seeds", default=1, metavar="K", help="runs of each, from --seed on (default 1)")
-    parser.add_argument("--task", choices=tasks(), help="show its published points below")
+    parser.add_argument("--task", metavar="NAME", help="show its published points below")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for runs, table and figure")
 
 
@@ -31,22 +35,46 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
     unknown = next((name for name in methods if name not in METHOD_NAMES), None)
     if unknown is not None:
         raise SettingsError(f"There is no method '{unknown}'. Choose of {', '.join(METHOD_NAMES)}.")
+    _check_task(parsed.task)
     parsed.ratio, parsed.method = None, None  # one of each per run
     settings = settings_from(argparse.Namespace(**portable(vars(parsed))), CompressSettings)
     from coronet.recipes import compare as recipe  # torch
     from coronet.recipes.trade_off import write_comparison
 
     plan = recipe.Plan(settings, methods, ratios, whole_number_from(parsed.seeds, "seeds", least=1))
-    out, bar = Path(parsed.out).absolute(), ProgressBar()
-    with stop_after_step() as stopping, closing(recipe.compare(plan, out)) as steps:
-        for name, step in steps:
-            bar.show(step.done, step.total, f"{name}: {step.phase} {step.step}/{step.steps}")
-            if stopping:
-                break
-    bar.end()
+    out = Path(parsed.out).absolute()
+    missing: dict[str, str] = {}
+    ended = _follow(recipe.compare(plan, out), missing)
+    for name, reason in missing.items():
+        sys.stderr.write(f"coronet: {name} is left out. {reason}\n")
     found = recipe.rows(plan, out)
-    write_comparison(found, out, task=parsed.task)
-    if stopping:
+    if found:
+        write_comparison(found, out, minutes=settings.minutes, missing=missing, task=parsed.task)
+    if not ended:
         sys.stderr.write("coronet: stopped and saved. Go on with the same command.\n")
         return None
     return recipe.summary(found)
+
+
+def _follow(steps: "Generator[tuple[str, Step | CoronetError], None, None]", missing: dict[str, str]) -> bool:
+    """Show the steps and note the runs that cannot be done; False if it was interrupted before the end."""
+    bar = ProgressBar()
+    try:
+        with stop_after_step() as stopping, closing(steps):
+            for name, step in steps:
+                if isinstance(step, CoronetError):
+                    missing[name] = str(step)
+                    continue
+                bar.show(step.done, step.total, f"{name}: {step.phase} {step.step}/{step.steps}")
+                if stopping:
+                    return False
+    except KeyboardInterrupt:
+        return False
+    finally:
+        bar.end()
+    return True
+
+
+def _check_task(task: str | None) -> None:
+    if task is not None and task not in tasks():
+        raise SettingsError(f"There are no published points of '{task}'. Choose of {', '.join(tasks())}.")

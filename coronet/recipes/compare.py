@@ -4,7 +4,7 @@ Each run is a run like any other. A comparison that was stopped goes on where it
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -15,6 +15,7 @@ from coronet.files import make_folder
 from coronet.recipes.execute import execute
 from coronet.recipes.settings import CompressSettings, MethodName
 from coronet.runs import Run
+from coronet.settings import check as check_settings
 from coronet.settings import to_json
 from coronet.training import Step
 
@@ -53,32 +54,56 @@ def check(plan: Plan) -> None:
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
             raise SettingsError(f"'{name}' names {twice} twice. Name each once; --seeds repeats runs.")
+    for settings in plan.runs().values():
+        check_settings(settings)
     if plan.seeds < 1:
         raise SettingsError(f"'seeds' is {plan.seeds}, but must be at least 1.")
 
 
-def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step], None, None]:
+def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError], None, None]:
     """Do what is left of a comparison in the folder `out`, run by run; yields the run's name and the step done.
 
-    Raises RunError where a run of that name in the folder had other settings.
+    A run that cannot be done (a ratio that its method cannot meet) yields its error instead, and the others go on.
+    Raises RunError where a run of that name in the folder had other settings, and the first run's error where none
+    can be done.
     """
     check(plan)
+    first: CoronetError | None = None
     for name, settings in plan.runs().items():
         run = _open(out / RUNS / name, settings)
         try:
             with closing(execute(run)) as steps:
                 for step in steps:
                     yield name, step
-        except CoronetError:
+        except CoronetError as error:
             run.drop_unstarted()
-            raise
+            first = first or error
+            yield name, error
+    if first is not None and not rows(plan, out):
+        for folder in (out / RUNS, out):
+            with suppress(OSError):  # something else lies there
+                folder.rmdir()
+        raise first
 
 
 def rows(plan: Plan, out: Path) -> list[Row]:
     """Give a row for every finished run, the dense net's first: what it is, what it costs, and every score it has."""
     folders = [out / RUNS / name for name in plan.runs()]
     reports = [report for folder in folders if folder.exists() and (report := Run.open(folder).report()) is not None]
-    return [_dense_row(reports[0]), *map(row, reports)] if reports else []
+    return [_dense_row(reports[0]), *map(as_row, reports)] if reports else []
+
+
+def as_row(report: Mapping[str, Any]) -> Row:
+    """Flatten a run's report: method, ratio, seed, costs, scores and seconds under dotted names."""
+    return {
+        "method": report["method"],
+        "requested_ratio": report["requested_ratio"],
+        "seed": report["seed"],
+        "ratio": report["ratio"],
+        **{name: report["slim"][name] for name in _COUNTED[1:]},
+        **_scores(report["scores"]),
+        **{f"seconds.{name}": value for name, value in report["seconds"].items()},
+    }
 
 
 def summary(found: Sequence[Row]) -> list[Row]:
@@ -110,44 +135,43 @@ def _open(path: Path, settings: CompressSettings) -> Run:
     return run
 
 
-def row(report: Mapping[str, Any]) -> Row:
-    """Flatten a run's report: method, ratio, seed, costs, scores and seconds under dotted names."""
-    return {
-        "method": report["method"],
-        "requested_ratio": report["requested_ratio"],
-        "seed": report["seed"],
-        "ratio": report["ratio"],
-        **{name: report["slim"][name] for name in _COUNTED[1:]},
-        **_flat(report["scores"]),
-        **{f"seconds.{name}": value for name, value in report["seconds"].items()},
-    }
-
-
 def _dense_row(report: Mapping[str, Any]) -> Row:
     costs = {name: report["dense"][name] for name in _COUNTED[1:]}
-    scores = _flat(report["teacher_scores"])
+    scores = _scores(report["teacher_scores"])
     return {"method": "original", "requested_ratio": 1.0, "seed": None, "ratio": 1.0, **costs, **scores}
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Give nested numbers under dotted names; anything else is left out."""
-    found: dict[str, float] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[f"{prefix}{name}"] = value
+def _scores(scores: Mapping[str, Any]) -> Row:
+    """Flatten the scores of a report; a distance of sets goes by its own name and says what it was measured on."""
+    found: Row = {}
+    for name, value in scores.items():
+        if name == "distribution":
+            found |= _distance(value)
+        elif isinstance(value, Mapping):
+            found |= {f"{name}.{part}": number for part, number in value.items()}
+        elif isinstance(value, int):
+            found[name] = value
     return found
+
+
+def _distance(score: Mapping[str, Any]) -> Row:
+    if "value" not in score:  # a note says why there is none
+        return {}
+    low, high = score["interval"]
+    parts = {"value": score["value"], "low": low, "high": high}
+    parts |= {part: score[part] for part in ("real_images", "fake_images", "protocol")}
+    return {f"{score['name']}.{part}": value for part, value in parts.items()}
 
 
 def _merged(same: Sequence[Row]) -> Row:
     first = same[0]
-    row: Row = {"method": first["method"], "requested_ratio": first["requested_ratio"], "seeds": len(same)}
-    for name in first:
-        values = [other[name] for other in same if isinstance(other.get(name), int | float)]
-        if name in ("requested_ratio", "seed") or not values:
+    merged: Row = {"method": first["method"], "requested_ratio": first["requested_ratio"], "seeds": len(same)}
+    for name in dict.fromkeys(name for each in same for name in each if name not in (*merged, "seed")):
+        values = [each[name] for each in same if name in each]
+        if isinstance(values[0], str):
+            merged[name] = values[0]
             continue
-        row[name] = mean(values)
+        merged[name] = mean(values)
         if len(values) > 1 and name not in _COUNTED:
-            row[f"{name}.sd"] = stdev(values)
-    return row
+            merged[f"{name}.sd"] = stdev(values)
+    return merged

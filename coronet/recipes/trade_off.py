@@ -13,14 +13,30 @@ from coronet.recipes.compare import Row, score_names, summary
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+_AGAINST = {"to_truth": "to the truth", "to_teacher": "to the dense net"}
+_PAIRED = {"psnr_db": ("PSNR", ", dB ↑"), "ssim": ("SSIM", " ↑"), "l1": ("L1", " ↓")}
 _PROTOCOLS = {"tt": "against train + test", "tr": "against train", "te": "against test", "?": "protocol unknown"}
 
 
-def write_comparison(found: Sequence[Row], out: Path, *, task: str | None = None) -> None:
-    """Write rows.csv (every run), table.md (seeds merged) and figure.html; `task` adds its published points."""
+def write_comparison(
+    found: Sequence[Row],
+    out: Path,
+    *,
+    minutes: float | None = None,
+    missing: Mapping[str, str] | None = None,
+    task: str | None = None,
+) -> None:
+    """Write rows.csv (every run), table.md (seeds merged) and figure.html.
+
+    minutes: what every run was given; None: equal steps. missing: why a run is not there. task: adds its published
+    points to the figure.
+    """
     merged = summary(found)
+    notes = [_budget(minutes), *_protocols(merged), *(f"{name}: {reason}" for name, reason in (missing or {}).items())]
+    if any(row["seeds"] > 1 for row in merged):
+        notes.append("± is the standard deviation over seeds.")
     write_atomic(out / "rows.csv", as_csv(found).encode())
-    write_atomic(out / "table.md", as_markdown(merged).encode())
+    write_atomic(out / "table.md", (as_markdown(merged) + "".join(f"\n- {note}" for note in notes) + "\n").encode())
     drawing = figure(merged, task)
     page = drawing.to_html(include_plotlyjs=True, full_html=True)  # readable without a network
     write_atomic(out / "figure.html", page.encode())
@@ -37,15 +53,26 @@ def as_csv(found: Sequence[Row]) -> str:
 
 
 def as_markdown(merged: Sequence[Row]) -> str:
-    """Write a table of method, ratio, cost and every score, with the spread over seeds where there are several."""
+    """Write a table of method, ratio, cost, time and every score: with the spread over seeds where there are several,
+    else with the interval of a distance."""
     scores = score_names(merged)
-    head = ["method", "ratio", "GMACs", "parameters", "seeds", *scores]
+    head = ["method", "ratio", "GMACs", "parameters", "seconds", "seeds", *map(label, scores)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in merged:
         cells = [str(row["method"]), f"{row['ratio']:.2f}x", f"{row['macs'] / 1e9:.3f}", f"{row['parameters']:,.0f}"]
-        cells += [str(row["seeds"]), *(_with_spread(row, name) for name in scores)]
+        cells += [f"{row['seconds.total']:.0f}" if "seconds.total" in row else "", str(row["seeds"])]
+        cells += [_with_spread(row, name) for name in scores]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def label(score: str) -> str:
+    """Say what a score is called, its unit, and whether more (↑) or less (↓) of it is better."""
+    against, _, part = score.rpartition(".")
+    if part == "value":
+        return f"{against} ↓"
+    name, unit = _PAIRED[part]
+    return f"{name} {_AGAINST[against]}{unit}"
 
 
 def main_score(found: Sequence[Row]) -> str | None:
@@ -66,7 +93,10 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
 
     points = [point for point in published_points() if point.task == task and point.macs_g is not None]
     score = main_score(merged)
-    titles = [score or "no score", *(["published FID, MACs as the papers count them"] if points else [])]
+    titles = [
+        "Measured here" if score else "No score",
+        *(["published FID, MACs as the papers count them"] if points else []),
+    ]
     drawing = make_subplots(rows=len(titles), cols=1, subplot_titles=titles, vertical_spacing=0.12)
     if score is not None:
         for trace in _measured(merged, score):
@@ -74,6 +104,7 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
     for trace in _published(points):
         drawing.add_trace(trace, row=2, col=1)
     drawing.update_xaxes(type="log", title_text="MACs")
+    drawing.update_yaxes(title_text=label(score) if score else "", row=1, col=1)
     drawing.update_layout(height=460 * len(titles), template="simple_white")
     return drawing
 
@@ -84,7 +115,9 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
     traces = []
     for method in dict.fromkeys(row["method"] for row in merged):
         own = [row for row in merged if row["method"] == method and score in row]
-        spread = {"type": "data", "array": [row.get(f"{score}.sd", 0.0) for row in own]}
+        own.sort(key=lambda row: float(row["macs"]))
+        up, down = zip(*(_spread(row, score) for row in own), strict=True) if own else ((), ())
+        spread = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
         traces.append(
             go.Scatter(
                 x=[row["macs"] for row in own],
@@ -124,8 +157,40 @@ def _hover(point: Point) -> str:
     return f"{point.method} {point.variant}<br>{point.source} ({point.provenance}{state})"
 
 
-def _with_spread(row: Mapping[str, Any], name: str) -> str:
-    if name not in row:
+def _spread(row: Mapping[str, Any], score: str) -> tuple[float, float]:
+    """Give how far a score reaches up and down: over seeds where there are several, else its own interval."""
+    if f"{score}.sd" in row:
+        return row[f"{score}.sd"], row[f"{score}.sd"]
+    name = score.removesuffix(".value")
+    if name != score and f"{name}.low" in row:
+        return row[f"{name}.high"] - row[score], row[score] - row[f"{name}.low"]
+    return 0.0, 0.0
+
+
+def _with_spread(row: Mapping[str, Any], score: str) -> str:
+    if score not in row:
         return ""
-    spread = f" ± {row[f'{name}.sd']:.3g}" if f"{name}.sd" in row else ""
-    return f"{row[name]:.4g}{spread}"
+    up, down = _spread(row, score)
+    if f"{score}.sd" in row:
+        return f"{row[score]:.4g} ± {up:.3g}"
+    return f"{row[score]:.4g}" + (f" [{row[score] - down:.4g}, {row[score] + up:.4g}]" if up or down else "")
+
+
+def _budget(minutes: float | None) -> str:
+    if minutes is None:
+        return "Every run had the same number of steps, not the same time (`--minutes`)."
+    return f"Every run was given {minutes:g} minutes; seconds are those it used to its last step."
+
+
+def _protocols(merged: Sequence[Row]) -> list[str]:
+    """Say once what each distance of sets was measured on."""
+    found = {}
+    for row in merged:
+        for name in row:
+            if name.endswith(".protocol"):
+                score = name.removesuffix(".protocol")
+                counts = (
+                    f"{row[f'{score}.fake_images']:.0f} generated and {row[f'{score}.real_images']:.0f} real images"
+                )
+                found[score] = f"{score}: {counts}, {row[name]}; brackets: 95 % interval for images generated anew."
+    return list(found.values())
