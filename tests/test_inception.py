@@ -1,6 +1,7 @@
 """The FID Inception: equal to pytorch-fid's on the same weights, and plain about files that are not it."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image
 
 from coronet.errors import CheckpointError, SettingsError
 from coronet.images import open_image, to_image, to_tensor
-from coronet.metrics.distribution import describe, frechet_score
+from coronet.metrics import extractors
+from coronet.metrics.distribution import describe, frechet_score, kernel_score
 from coronet.metrics.extractors import official_file, open_extractor
 from coronet.metrics.features import PROXY_FILE
 from coronet.metrics.inception import OFFICIAL, inception_features, load_inception
@@ -170,6 +172,18 @@ def test_the_protocol_names_the_weights(short_form):
     assert "weights with SHA-256" in open_extractor("auto", short_form).protocol
 
 
+def test_a_score_says_that_its_weights_are_not_the_official_file(official_form, monkeypatch):
+    def noted():
+        extractor = open_extractor("inception-768", official_form)
+        few = replace(extractor, features=lambda images: np.stack([image[:, 0, 0].numpy() for image in images]))
+        sets = [describe(few, pictures(20, side=4, seed=seed)) for seed in (0, 1)]
+        return [score(few, *sets).note for score in (frechet_score, kernel_score)]
+
+    assert all("all_blocks.safetensors is not the official file" in note for note in noted())
+    monkeypatch.setattr(extractors, "OFFICIAL", replace(OFFICIAL, sha256=read_tensor_file(official_form).sha256))
+    assert not any("official" in note for note in noted())
+
+
 def no_file(folder):
     return folder / "none.pth"
 
@@ -192,9 +206,24 @@ def misshapen_file(folder):
     return folder / "misshapen.safetensors"
 
 
+def imagenet_file(folder):
+    """Write what torchvision's classifier looks like: the same blocks, other ends."""
+    auxiliary = {"AuxLogits.conv0.conv.weight": torch.zeros(128, 768, 1, 1)}
+    safetensors.torch.save_file(random_weights() | auxiliary, folder / "imagenet.safetensors")
+    return folder / "imagenet.safetensors"
+
+
+def thousand_classes_file(folder):
+    weights = random_weights() | {"fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
+    safetensors.torch.save_file(weights, folder / "classes.safetensors")
+    return folder / "classes.safetensors"
+
+
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
+        (imagenet_file, "has an auxiliary classifier: it is a classifier such as torchvision's"),
+        (thousand_classes_file, r"a last layer of shape \(1000, 2048\) where the FID Inception has 1008 rows"),
         (no_file, "does not exist"),
         (cut_file, "cut.pth"),
         (picture_file, "is a PNG image"),

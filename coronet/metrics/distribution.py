@@ -37,7 +37,8 @@ FEW_FOR_KID = 100
 class Extractor:
     """A network that turns images in [-1, 1] into features (N, length).
 
-    protocol: what is done to an image before and in it; fingerprint: of its weights.
+    protocol: what is done to an image before and in it; fingerprint: of its weights; note: what makes every score of it
+    doubtful, empty where nothing does.
     """
 
     name: FeatureName
@@ -45,6 +46,7 @@ class Extractor:
     protocol: str
     fingerprint: str
     features: Callable[[Iterable[Tensor]], NDArray[np.float64]]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +136,7 @@ def _score(
         real_images=len(real.features),
         fake_images=len(fake.features),
         protocol=protocol,
-        note=f"{few} {shared_note(real.digests, fake.digests)}".strip(),
+        note=" ".join(filter(None, (extractor.note, few, shared_note(real.digests, fake.digests)))),
     )
 
 

@@ -26,6 +26,7 @@ Length = Literal[768, 2048]
 OFFICIAL = find_item("fid_inception")
 SIDE = 299  # pixels a side that every image is brought to
 ADVICE = f"Choose {OFFICIAL.file_name}, which 'coronet download fid_inception' fetches"
+CLASSES = 1008  # rows of the last layer, which no score uses; torchvision's ImageNet classifier has 1000
 _ONLY_2048 = "Mixed_7a.branch3x3_1.conv.weight"
 _BATCH = 8
 _LIBRARIES: list[Any] = []  # what they declare lasts as long as they live
@@ -86,7 +87,12 @@ def read_inception(path: Path) -> TensorFile:
 
 
 def inception_from(file: TensorFile, path: Path, length: Length | None = None) -> FidInception:
-    """Build the network from a file that was read; raises CheckpointError where blocks are missing or misshapen."""
+    """Build the network from a file that was read.
+
+    Raises CheckpointError where blocks are missing or misshapen, and for torchvision's ImageNet Inception, whose blocks
+    have the same names and shapes.
+    """
+    _refuse_classifier(file, path)
     length = length or (2048 if _ONLY_2048 in file.tensors else 768)
     for name, tensor in FidInception.expected(length).items():
         if name.endswith("num_batches_tracked"):
@@ -141,6 +147,19 @@ def _batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
             waiting = waiting[_BATCH:]
     if waiting:
         yield torch.stack(waiting)
+
+
+def _refuse_classifier(file: TensorFile, path: Path) -> None:
+    """Raise CheckpointError for weights that were trained to classify ImageNet: their features give no FID."""
+    last = file.tensors.get("fc.weight")
+    found = "an auxiliary classifier" if any(name.startswith("AuxLogits.") for name in file.tensors) else ""
+    if last is not None and (not last.ndim or len(last) != CLASSES):
+        found = f"a last layer of shape {tuple(last.shape)} where the FID Inception has {CLASSES} rows"
+    if found:
+        raise CheckpointError(
+            f"{plain(path.name)} has {found}: it is a classifier such as torchvision's, whose features give no FID. "
+            f"{ADVICE}."
+        )
 
 
 def _missing(path: Path, name: str, length: Length, file: TensorFile) -> str:
