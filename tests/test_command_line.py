@@ -343,7 +343,10 @@ def test_evaluate_scores_unpaired_sets(stage, capsys):
         assert (score["name"], score["features"]) == (name, "proxy")
         assert (score["real_images"], score["fake_images"]) == (22, 21)
         assert score["interval"][0] < score["value"] < score["interval"][1]
-        assert "the test images of the target side of many" in score["protocol"]
+        assert (
+            "the test images of side B of many, the target of AtoB, read with resize_and_crop, load size 32"
+            in score["protocol"]
+        )
         assert score["note"]
     assert found["images"] == 21
     assert not found.keys() & {"psnr_db", "against", "note"}

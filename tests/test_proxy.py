@@ -17,7 +17,7 @@ from coronet.metrics.features import FEATURES, PROXY_FILE, ProxyNetwork, load_pr
 from coronet.metrics.frechet import frechet_distance, statistics
 from coronet.metrics.inception import inception_features, load_inception
 from coronet.metrics.proxy import proxy_distance
-from coronet.metrics.scores import bootstrap_interval
+from coronet.metrics.scores import interval_by_halves
 from coronet.scenes.write import draw_scene
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -196,14 +196,15 @@ def test_interval_covers_the_mean_as_often_as_it_says():
     random = np.random.default_rng(0)
     inside = 0
     for seed in range(200):
-        low, high = bootstrap_interval(lambda drawn: float(drawn.mean()), random.normal(5, 1, size=(60, 1)), seed=seed)
+        rows = random.normal(5, 1, size=(60, 1))
+        low, high = interval_by_halves(lambda drawn: float(drawn.mean()), float(rows.mean()), rows, seed=seed)
         inside += low < 5.0 < high
-    assert 180 <= inside <= 199  # 95 % of 200, less what 100 resamples cost
+    assert 180 <= inside <= 199  # 95 % of 200, less what 100 draws cost
 
 
-def test_interval_without_resamples_is_refused():
-    with pytest.raises(SettingsError, match="1 resamples"):
-        bootstrap_interval(lambda drawn: 0.0, np.zeros((3, 1)), resamples=1)
+def test_interval_without_draws_is_refused():
+    with pytest.raises(SettingsError, match="1 draws give no interval"):
+        interval_by_halves(lambda drawn: 0.0, 0.0, np.zeros((4, 1)), draws=1)
 
 
 def test_saved_network_gives_the_same_features(tmp_path):

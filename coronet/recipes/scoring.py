@@ -87,10 +87,14 @@ def reported_distances(data: Dataset, sets: Sequence[Pictures]) -> list[dict[str
 
 
 def _origin(data: Dataset) -> str:
-    held_out = " held out of training" if data.test_origin == "held out of train" else ""
+    """Name all that decides which real images are seen, and at which size."""
     settings = data.test.settings
-    size = f" at {settings.crop_size} pixels" if "crop" in settings.preprocess else ""
-    return f"the test images{held_out} of the target side of {data.root.name}, read with {settings.preprocess}{size}"
+    ahead = settings.direction == "AtoB"
+    which = "test images" if data.test_origin == "test folder" else "images held out of training"
+    return (
+        f"the {which} of side {'B' if ahead else 'A'} of {data.root.name}, the target of {settings.direction}, read "
+        f"with {settings.preprocess}, load size {settings.test_load_size}, crop size {settings.crop_size}, bicubic"
+    )
 
 
 def _spread(images: Iterable[Tensor], count: int) -> Iterator[Tensor]:
