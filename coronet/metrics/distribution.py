@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from coronet.errors import RunError
 from coronet.files import cache_folder, make_folder, write_atomic
-from coronet.metrics.features import as_saved
+from coronet.images import to_levels
 from coronet.metrics.frechet import FrechetDistance, frechet_with_interval
 from coronet.metrics.kernel import SUBSETS, KernelDistance, kernel_distance
 from coronet.metrics.scores import DistributionScore, require_images, shared_note
@@ -159,7 +158,7 @@ def _single(images: Iterable[Tensor]) -> Iterator[Tensor]:
 
 def _digest(image: Tensor) -> bytes:
     """Hash the pixels that a file of the image (3, H, W) would hold."""
-    levels = as_saved(image).add(1.0).mul(127.5).round().to(torch.uint8).contiguous().numpy()
+    levels = to_levels(image).contiguous().numpy()
     return hashlib.blake2b(levels.tobytes() + repr(levels.shape).encode(), digest_size=16).digest()
 
 

@@ -5,7 +5,7 @@ set beside published FIDs. Nothing is fetched here: `coronet download fid_incept
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from coronet.containers import plain
 from coronet.downloads import find_item
 from coronet.errors import CheckpointError
-from coronet.metrics.features import as_saved
+from coronet.metrics.features import as_saved, in_batches
 from coronet.tensor_files import TensorFile, read_tensor_file
 
 Length = Literal[768, 2048]
@@ -108,7 +108,8 @@ def inception_from(file: TensorFile, path: Path, length: Length | None = None) -
 @torch.inference_mode()
 def inception_features(network: FidInception, images: Iterable[Tensor]) -> NDArray[np.float64]:
     """Give features (N, D) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], each as it would be saved."""
-    found = [network(batch).double().numpy() for batch in _batches(images)]
+    prepared = (to_side(as_saved(item if item.ndim == 4 else item[None])) for item in images)
+    found = [network(batch).double().numpy() for batch in in_batches(prepared, _BATCH)]
     return np.concatenate(found) if found else np.empty((0, network.length))
 
 
@@ -135,18 +136,6 @@ def published_inception() -> Any:
         _LIBRARIES.append(library)
         from pytorch_fid import inception
     return inception
-
-
-def _batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Collect resized images of any sizes into full batches."""
-    waiting: list[Tensor] = []
-    for item in images:
-        waiting.extend(to_side(as_saved(item if item.ndim == 4 else item[None])))
-        while len(waiting) >= _BATCH:
-            yield torch.stack(waiting[:_BATCH])
-            waiting = waiting[_BATCH:]
-    if waiting:
-        yield torch.stack(waiting)
 
 
 def _refuse_classifier(file: TensorFile, path: Path) -> None:
