@@ -118,6 +118,28 @@ def test_features_are_those_of_pytorch_fid(length, official_form, monkeypatch):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "mode"),
+    [
+        ("photo.jpg", (64, 64), "RGB"),
+        ("wide.png", (90, 40), "RGB"),
+        ("large.png", (420, 350), "RGB"),
+        ("grey.png", (64, 64), "L"),
+        ("grey.jpg", (70, 64), "L"),
+        ("palette.png", (64, 64), "P"),
+    ],
+)
+def test_files_are_read_as_pytorch_fid_reads_them(name, size, mode, official_form, monkeypatch, tmp_path):
+    from pytorch_fid import fid_score
+
+    path = tmp_path / name
+    to_image(pictures(1, side=64)[0]).resize(size).convert(mode).save(path)
+    network = theirs(random_weights(), 768, monkeypatch)
+    expected = fid_score.get_activations([path], network, 1, 768, "cpu", 0)
+    found = inception_features(load_inception(official_form, 768), [to_tensor(open_image(path))])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 @pytest.mark.real
 def test_features_are_those_of_pytorch_fid_on_real_weights(real_weights, monkeypatch):
     path, images = real_weights / UP_TO_6E, pictures(2)
