@@ -259,6 +259,7 @@ def _describe(
         "postprocessing": "clamp to [-1, 1], (x + 1) * 127.5, round to 8 bits, NCHW to HWC",
         "size_multiple": str(config.size_multiple),
         "image_size": str(config.image_size),
+        "config": json.dumps(config.to_json(), sort_keys=True),
         "input_channels": str(config.input_channels),
         "output_channels": str(config.output_channels),
         "lineage": json.dumps(dict(lineage), ensure_ascii=False, sort_keys=True),

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from coronet.images import to_levels
 from coronet.metrics.degrade import DEGRADATIONS, degrade
-from coronet.metrics.features import FEATURES, SIZE, ProxyNetwork, as_saved, save_proxy
+from coronet.metrics.features import FEATURES, SIZE, ProxyNetwork, save_proxy
 from coronet.metrics.inception import load_inception
 from coronet.randomness import seed_of, seeded
 from coronet.recipes.machine import best_device, has_bfloat16
@@ -71,7 +72,7 @@ def vary(scenes: Tensor, random: torch.Generator) -> Tensor:
         if chance() < share:
             kind = KINDS[int(torch.randint(len(KINDS), (), generator=random))]
             picture = degrade(picture[None], kind, max(0.02, chance()), random)[0]
-    return as_saved(picture).add(1.0).mul(127.5).round().to(torch.uint8)
+    return to_levels(picture)
 
 
 def textured(image: Tensor, random: torch.Generator) -> Tensor:

@@ -115,8 +115,12 @@ def to_image(tensor: Tensor) -> Image.Image:
     picture = tensor[0] if tensor.ndim == 4 and tensor.shape[0] == 1 else tensor
     if picture.ndim != 3 or picture.shape[0] != 3:
         raise ValueError(f"A picture has shape (3, H, W) or (1, 3, H, W), not {tuple(tensor.shape)}.")
-    levels = torch.nan_to_num(picture.detach().float(), nan=0.0).clamp(-1.0, 1.0).add(1.0).mul(127.5)
-    return Image.fromarray(levels.round().to(torch.uint8).permute(1, 2, 0).cpu().contiguous().numpy())
+    return Image.fromarray(to_levels(picture).permute(1, 2, 0).cpu().contiguous().numpy())
+
+
+def to_levels(images: Tensor) -> Tensor:
+    """Give the 8-bit levels (uint8) that a file of images in [-1, 1] holds; clamps, rounds, NaN becomes mid-grey."""
+    return torch.nan_to_num(images.detach().float(), nan=0.0).clamp(-1.0, 1.0).add(1.0).mul(127.5).round().byte()
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:

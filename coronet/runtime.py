@@ -4,6 +4,7 @@ A file is taken as hostile: only self-contained graphs of known operators are ru
 """
 
 import errno
+import json
 import stat
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from coronet.errors import CheckpointError, DataError
 from coronet.images import shown
+from coronet.networks import GeneratorConfig, config_from_json
 from coronet.sessions import session_options
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ class OnnxGenerator:
     """A generator in ONNX form; `open_onnx` makes it from a file.
 
     input_channels, output_channels: of the images. size_multiple: sides must be multiples of it. fixed_size:
-    (height, width) where the model accepts only one, else None. metadata: what the exporter noted, as text.
+    (height, width) where the model accepts only one, else None. metadata: what the exporter noted, as text; image_size
+    (pixels a side it was made for) and config stand in it and are None where they do not.
     """
 
     def __init__(self, model: bytes, name: str, *, threads: int = 1) -> None:
@@ -65,6 +68,8 @@ class OnnxGenerator:
             )
         self.fixed_size = (height, width) if height and width else None
         self.size_multiple = self._noted("size_multiple", _DEFAULT_MULTIPLE)
+        self.image_size = max(self.fixed_size) if self.fixed_size else self._noted("image_size", 0) or None
+        self.config = _described(self.metadata.get("config", ""))
         self._fixed_batch = batch
 
     def __call__(self, images: Tensor) -> Tensor:
@@ -154,6 +159,14 @@ def start_session(model: bytes, name: str, *, threads: int) -> Any:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except _failures() as error:
         raise CheckpointError(f"{name} is damaged or not supported: {_one_line(error)}. Export it again.") from error
+
+
+def _described(text: str) -> GeneratorConfig | None:
+    """Read the description of the network; what makes no network counts as not noted."""
+    try:
+        return config_from_json(json.loads(text))
+    except (ValueError, RecursionError, CheckpointError):
+        return None
 
 
 def _parse(model: bytes, name: str) -> "onnx.ModelProto":

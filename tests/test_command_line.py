@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,11 @@ import pytest
 from PIL import Image
 
 from coronet.__main__ import main
-from coronet.checkpoints import load
+from coronet.checkpoints import Checkpoint, load, save
 from coronet.commands import COMMANDS
 from coronet.images import open_image, to_tensor
 from coronet.runs import Run
-from tests.worlds import CONFIGS, SIDE, make_model, make_world
+from tests.worlds import CONFIGS, SIDE, make_model, make_world, random_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,6 +30,8 @@ def stage(tmp_path_factory):
     for name in CONFIGS:
         make_model(name, folder / f"{name}.safetensors")
     make_model("resnet", folder / "other.safetensors", seed=1)
+    grey = replace(CONFIGS["resnet"], input_channels=1, output_channels=1)
+    save(Checkpoint(grey, random_weights(grey, 0), {}, ()), folder / "grey.safetensors")
     Image.new("RGB", (50, 41), "teal").save(folder / "picture.png")
     Image.new("RGB", (3, 3), "teal").save(folder / "dot.png")
     (folder / "text.pth").write_text("no model", encoding="utf-8")
@@ -194,6 +197,10 @@ MISTAKES = [
     ([*EVALUATE, "--inception", "@none.pth"], "none.pth does not exist"),
     ([*EVALUATE, "--inception", "@text.pth"], "text.pth is a text file"),
     ([*EVALUATE, "--inception", "@empty"], "empty is a folder"),
+    ([*EVALUATE, "--model", "@grey.safetensors"], "grey.safetensors maps 1 channels to 1, but images here have 3"),
+    ([*EVALUATE, "--reference", "@grey.safetensors"], "grey.safetensors maps 1 channels to 1"),
+    ([*TRANSLATE, "--model", "@grey.safetensors"], "grey.safetensors maps 1 channels to 1"),
+    ([*EVALUATE, "--model", RESNET, "--reference", UNET, "--image-size", "36"], "multiples of 32, but one image"),
     ([*EVALUATE, "--inception", RESNET], "does not hold 'Conv2d_1a_3x3.conv.weight' of the FID Inception"),
     ([*EXPORT, "--out", "@no/x.onnx"], "its folder does not exist"),
     ([*EXPORT, "--precision", "fp4"], "'fp4'"),
@@ -339,6 +346,34 @@ def test_evaluate_says_why_there_is_no_score_of_sets(stage, capsys):
     assert "There are 2 real images" in found["note"]
 
 
+def test_evaluate_keeps_paired_scores_where_there_are_none_of_sets(stage, capsys):
+    make_world("paired", stage / "small")
+    for index in range(20):
+        Image.new("RGB", (56, 28), (index, 0, 99)).save(stage / "small" / "test" / f"plain{index}.png")
+    arguments = ["evaluate", "--model", RESNET, "--data", "@small", "--preprocess", "none"]
+    found = answer(stage, capsys, *arguments)
+    assert found["psnr_db"] > 0
+    assert found["fid"] is found["kid"] is None
+    assert "Give RGB images of at least 32 pixels" in found["note"]
+    assert main(placed(stage, [*arguments, "--features", "proxy"])) == 2
+
+
+def test_evaluate_counts_what_it_scored(stage, capsys):
+    data = make_world("unpaired", stage / "damaged")
+    (data / "truthA").mkdir()
+    for number, path in enumerate(sorted((data / "testA").iterdir())):
+        (data / "truthA" / path.name).write_bytes(path.read_bytes() if number else b"\x89PNG\r\n\x1a\n")
+    assert answer(stage, capsys, "evaluate", "--model", RESNET, "--data", "@damaged")["images"] == 1
+
+
+def test_evaluate_reads_images_alike_for_a_net_and_its_onnx_file(stage, onnx, capsys):
+    by_torch, by_onnx = (
+        answer(stage, capsys, "evaluate", "--model", model, "--data", "@paired") for model in (RESNET, str(onnx))
+    )
+    assert by_onnx["psnr_db"] == pytest.approx(by_torch["psnr_db"], abs=0.01)
+    assert by_onnx["ssim"] == pytest.approx(by_torch["ssim"], abs=1e-3)
+
+
 def test_evaluate_scores_unpaired_sets(stage, capsys):
     data = make_world("unpaired", stage / "many")
     random = np.random.default_rng(0)
@@ -352,7 +387,10 @@ def test_evaluate_scores_unpaired_sets(stage, capsys):
         assert (score["name"], score["features"]) == (name, "proxy")
         assert (score["real_images"], score["fake_images"]) == (22, 21)
         assert score["interval"][0] < score["value"] < score["interval"][1]
-        assert "the test images of the target side of many" in score["protocol"]
+        assert (
+            "the test images of side B of many, the target of AtoB, read with resize_and_crop, load size 32"
+            in score["protocol"]
+        )
         assert score["note"]
     assert found["images"] == 21
     assert not found.keys() & {"psnr_db", "against", "note"}
@@ -375,6 +413,7 @@ def test_benchmark_sets_models_side_by_side(stage, onnx, capsys):
     for row in rows:
         assert row.keys() >= {"model", "precision", "median_ms", "p90_ms", "macs", "bytes"}
         assert 0 < row["median_ms"] <= row["p90_ms"]
+        assert row["macs"] == 4_767_744
         assert row["peak_bytes"] is None or row["peak_bytes"] > 0
     assert main(["benchmark", str(onnx), "--image-size", "32"]) == 0
     table = capsys.readouterr().out.splitlines()
@@ -385,8 +424,7 @@ def test_benchmark_sets_models_side_by_side(stage, onnx, capsys):
 @pytest.mark.slow
 def test_benchmark_exports_models_first(stage, onnx, capsys):
     rows = answer(stage, capsys, "benchmark", RESNET, str(onnx), "--image-size", "32")
-    assert rows[0]["macs"] == 4_767_744
-    assert rows[1]["macs"] is None
+    assert rows[0]["macs"] == rows[1]["macs"] == 4_767_744
     assert rows[0]["bytes"] == pytest.approx(rows[1]["bytes"], rel=0.05)
 
 

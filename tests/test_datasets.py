@@ -146,7 +146,9 @@ def test_direction_swaps_source_and_target(layout: str, request: pytest.FixtureR
         assert torch.equal(one.source, other.target)
         assert torch.equal(one.target, other.source)
     sources = torch.cat([item.source for item in back.test.items()])
-    assert torch.equal(sources, torch.cat(list(there.test.targets())))
+    targets = torch.cat(list(there.test.targets()))
+    assert torch.equal(sources, targets)
+    assert torch.equal(torch.cat(list(there.test.targets([1, 0]))), targets[[1, 0]])
 
 
 def test_no_flip_and_no_play_leave_nothing_to_chance(paired: Path) -> None:

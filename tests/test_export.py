@@ -18,7 +18,7 @@ from coronet.checkpoints import build_generator, load
 from coronet.errors import CheckpointError, DataError, ExportError, RunError
 from coronet.export import LARGEST_DIFFERENCE, open_onnx, to_onnx
 from coronet.images import open_image, to_tensor
-from coronet.networks import build, unet_config
+from coronet.networks import build, config_from_json, unet_config
 from coronet.similarity import psnr
 from tests.nets import TINY, random_net
 
@@ -93,6 +93,7 @@ def test_metadata_tells_how_to_use_the_file_alone(exported):
     assert (notes["architecture"], notes["precision"]) == ("unet", "fp32")
     assert notes["created_by"] == "CoroNet Studio"
     assert json.loads(notes["lineage"]) == {"parent": "grün"}
+    assert config_from_json(json.loads(notes["config"])) == open_onnx(exported("unet").path).config
 
 
 def test_graph_is_plain_and_tells_nothing_about_this_machine(exported):
@@ -406,7 +407,7 @@ def test_model_of_a_fixed_size_takes_that_size_image_by_image(tmp_path):
     onnx.save(model([tanh()], inputs=[value("input", fixed)], outputs=[value("output", fixed)]), path)
     opened = open_onnx(path)
     images = torch.rand(3, 3, 8, 16, generator=torch.Generator().manual_seed(0))
-    assert opened.fixed_size == (8, 16)
+    assert (opened.fixed_size, opened.image_size) == ((8, 16), 16)
     assert torch.allclose(opened(images), images.tanh(), atol=1e-6)
     with pytest.raises(DataError, match=r"a\.onnx takes 16 x 8 pixels, not 8 x 8"):
         opened(images[..., :8])
@@ -428,10 +429,12 @@ def test_open_model_describes_itself_and_refuses_other_shapes(exported):
 def test_model_without_notes_gets_sensible_ones(tmp_path):
     path = tmp_path / "a.onnx"
     made = model([tanh()])
-    helper.set_model_props(made, {"size_multiple": "-5", "input_channels": "９", "output_channels": "9" * 5000})
+    notes = {"size_multiple": "-5", "input_channels": "９", "output_channels": "9" * 5000, "image_size": "0"}
+    helper.set_model_props(made, notes | {"config": "[" * 100_000})
     onnx.save(made, path)
     opened = open_onnx(path)
     assert (opened.input_channels, opened.output_channels, opened.size_multiple) == (3, 3, 4)
+    assert opened.image_size is opened.config is None
 
 
 # --- the real thing --------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The FID Inception: equal to pytorch-fid's on the same weights, and plain about files that are not it."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image
 
 from coronet.errors import CheckpointError, SettingsError
 from coronet.images import open_image, to_image, to_tensor
-from coronet.metrics.distribution import describe, frechet_score
+from coronet.metrics import extractors
+from coronet.metrics.distribution import describe, frechet_score, kernel_score
 from coronet.metrics.extractors import official_file, open_extractor
 from coronet.metrics.features import PROXY_FILE
 from coronet.metrics.inception import OFFICIAL, inception_features, load_inception
@@ -116,6 +118,28 @@ def test_features_are_those_of_pytorch_fid(length, official_form, monkeypatch):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "mode"),
+    [
+        ("photo.jpg", (64, 64), "RGB"),
+        ("wide.png", (90, 40), "RGB"),
+        ("large.png", (420, 350), "RGB"),
+        ("grey.png", (64, 64), "L"),
+        ("grey.jpg", (70, 64), "L"),
+        ("palette.png", (64, 64), "P"),
+    ],
+)
+def test_files_are_read_as_pytorch_fid_reads_them(name, size, mode, official_form, monkeypatch, tmp_path):
+    from pytorch_fid import fid_score
+
+    path = tmp_path / name
+    to_image(pictures(1, side=64)[0]).resize(size).convert(mode).save(path)
+    network = theirs(random_weights(), 768, monkeypatch)
+    expected = fid_score.get_activations([path], network, 1, 768, "cpu", 0)
+    found = inception_features(load_inception(official_form, 768), [to_tensor(open_image(path))])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 @pytest.mark.real
 def test_features_are_those_of_pytorch_fid_on_real_weights(real_weights, monkeypatch):
     path, images = real_weights / UP_TO_6E, pictures(2)
@@ -170,6 +194,18 @@ def test_the_protocol_names_the_weights(short_form):
     assert "weights with SHA-256" in open_extractor("auto", short_form).protocol
 
 
+def test_a_score_says_that_its_weights_are_not_the_official_file(official_form, monkeypatch):
+    def noted():
+        extractor = open_extractor("inception-768", official_form)
+        few = replace(extractor, features=lambda images: np.stack([image[:, 0, 0].numpy() for image in images]))
+        sets = [describe(few, pictures(20, side=4, seed=seed)) for seed in (0, 1)]
+        return [score(few, *sets).note for score in (frechet_score, kernel_score)]
+
+    assert all("all_blocks.safetensors is not the official file" in note for note in noted())
+    monkeypatch.setattr(extractors, "OFFICIAL", replace(OFFICIAL, sha256=read_tensor_file(official_form).sha256))
+    assert not any("official" in note for note in noted())
+
+
 def no_file(folder):
     return folder / "none.pth"
 
@@ -192,9 +228,24 @@ def misshapen_file(folder):
     return folder / "misshapen.safetensors"
 
 
+def imagenet_file(folder):
+    """Write what torchvision's classifier looks like: the same blocks, other ends."""
+    auxiliary = {"AuxLogits.conv0.conv.weight": torch.zeros(128, 768, 1, 1)}
+    safetensors.torch.save_file(random_weights() | auxiliary, folder / "imagenet.safetensors")
+    return folder / "imagenet.safetensors"
+
+
+def thousand_classes_file(folder):
+    weights = random_weights() | {"fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
+    safetensors.torch.save_file(weights, folder / "classes.safetensors")
+    return folder / "classes.safetensors"
+
+
 @pytest.mark.parametrize(
     ("make", "complaint"),
     [
+        (imagenet_file, "has an auxiliary classifier: it is a classifier such as torchvision's"),
+        (thousand_classes_file, r"a last layer of shape \(1000, 2048\) where the FID Inception has 1008 rows"),
         (no_file, "does not exist"),
         (cut_file, "cut.pth"),
         (picture_file, "is a PNG image"),

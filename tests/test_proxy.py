@@ -13,11 +13,12 @@ from coronet import feature_training
 from coronet.errors import CheckpointError, DataError, SettingsError
 from coronet.images import list_images, open_image, resize, to_tensor
 from coronet.metrics.degrade import DEGRADATIONS, degrade
+from coronet.metrics.distribution import describe, frechet_score
 from coronet.metrics.features import FEATURES, PROXY_FILE, ProxyNetwork, load_proxy, proxy_features, save_proxy
 from coronet.metrics.frechet import frechet_distance, statistics
 from coronet.metrics.inception import inception_features, load_inception
-from coronet.metrics.proxy import proxy_distance
-from coronet.metrics.scores import bootstrap_interval
+from coronet.metrics.proxy import proxy_extractor
+from coronet.metrics.scores import interval_by_halves
 from coronet.scenes.write import draw_scene
 
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -176,34 +177,28 @@ def test_images_without_features_are_refused(network, shape):
         proxy_features(network, [torch.zeros(shape)])
 
 
-def test_result_says_what_it_is(network):
+def test_result_says_what_it_is():
     images = scenes("shoes", 44)
-    found = proxy_distance(network, images[:24], (image for image in images[24:]))
+    extractor = proxy_extractor()
+    found = frechet_score(extractor, describe(extractor, images[:24]), describe(extractor, iter(images[24:])))
     assert (found.features, found.real_images, found.fake_images) == ("proxy", 24, 20)
     assert found.protocol.startswith("proxy-")
     assert found.low < found.value < found.high
-
-
-def test_too_few_images_are_refused(network):
-    images = scenes("shoes", 25)
-    with pytest.raises(DataError, match="19 generated images"):
-        proxy_distance(network, images, images[:19])
-    with pytest.raises(DataError, match="0 real images"):
-        proxy_distance(network, [], images)
 
 
 def test_interval_covers_the_mean_as_often_as_it_says():
     random = np.random.default_rng(0)
     inside = 0
     for seed in range(200):
-        low, high = bootstrap_interval(lambda drawn: float(drawn.mean()), random.normal(5, 1, size=(60, 1)), seed=seed)
+        rows = random.normal(5, 1, size=(60, 1))
+        low, high = interval_by_halves(lambda drawn: float(drawn.mean()), float(rows.mean()), rows, seed=seed)
         inside += low < 5.0 < high
-    assert 180 <= inside <= 199  # 95 % of 200, less what 100 resamples cost
+    assert 180 <= inside <= 199  # 95 % of 200, less what 100 draws cost
 
 
-def test_interval_without_resamples_is_refused():
-    with pytest.raises(SettingsError, match="1 resamples"):
-        bootstrap_interval(lambda drawn: 0.0, np.zeros((3, 1)), resamples=1)
+def test_interval_without_draws_is_refused():
+    with pytest.raises(SettingsError, match="1 draws give no interval"):
+        interval_by_halves(lambda drawn: 0.0, 0.0, np.zeros((4, 1)), draws=1)
 
 
 def test_saved_network_gives_the_same_features(tmp_path):

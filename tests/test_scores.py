@@ -1,7 +1,6 @@
 """Scores of sets: KID against the formula written as loops, what a score says of itself, and the cache of features."""
 
 import json
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -12,9 +11,9 @@ from coronet.errors import DataError
 from coronet.metrics import distribution
 from coronet.metrics.distribution import Extractor, describe, describe_real, frechet_score, kernel_score
 from coronet.metrics.features import as_saved
-from coronet.metrics.frechet import bootstrapped_frechet
+from coronet.metrics.frechet import frechet_distance, frechet_with_interval, statistics
 from coronet.metrics.kernel import SUBSETS, kernel_distance
-from coronet.metrics.scores import bootstrap_interval
+from coronet.metrics.scores import interval_by_halves
 from coronet.randomness import seed_of
 
 
@@ -106,15 +105,29 @@ def test_features_without_a_kernel_distance_are_refused(real, fake, complaint):
 
 def test_interval_of_the_frechet_distance_is_not_below_zero():
     same = drawn(30)
-    found = bootstrapped_frechet(same, same)
+    found = frechet_with_interval(same, same)
     assert found.low == 0.0
     assert found.value == pytest.approx(0.0, abs=1e-8)
     assert found.high > 0
 
 
-def test_interval_moves_with_the_score():
-    low, high = bootstrap_interval(lambda rows: float(rows.mean()) - 9.0, drawn(40))
-    assert low < float(drawn(40).mean()) - 9.0 < high < 0
+def test_interval_lies_around_the_value():
+    low, high = interval_by_halves(lambda rows: float(rows.mean()) - 9.0, -3.0, drawn(40))
+    assert (low + high) / 2 == pytest.approx(-3.0)
+
+
+def test_interval_of_a_mean_is_that_of_the_textbook():
+    """1.96 / sqrt(400) to both sides for standard normals."""
+    low, high = interval_by_halves(lambda rows: float(rows.mean()), 0.0, drawn(400, 1))
+    assert high - low == pytest.approx(2 * 0.098, rel=0.3)
+
+
+def test_interval_of_the_frechet_distance_is_as_wide_as_fresh_draws_are():
+    real, shift = statistics(drawn(400, 32)), 0.2
+    fresh = [frechet_distance(real, statistics(drawn(100, 32, shift=shift, seed=seed))) for seed in range(1, 201)]
+    found = [frechet_with_interval(drawn(400, 32), drawn(100, 32, shift=shift, seed=seed)) for seed in range(1, 9)]
+    width = np.mean([one.high - one.low for one in found])
+    assert width == pytest.approx(2 * 1.96 * np.std(fresh, ddof=1), rel=0.4)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +141,7 @@ def test_only_2048_features_make_an_fid(features, frechet, kernel):
     assert (first.name, second.name) == (frechet, kernel)
     for score in (first, second):
         assert (score.features, score.real_images, score.fake_images) == (features, 20, 22)
-        assert score.protocol.startswith("six pixels; real: ours")
+        assert score.protocol.startswith("six pixels; real: ours, pixels ")
         assert score.low < score.value < score.high
         found = json.loads(json.dumps(score.to_json()))
         assert found["interval"] == [score.low, score.high]
@@ -138,11 +151,19 @@ def test_only_2048_features_make_an_fid(features, frechet, kernel):
 
 
 def test_a_score_of_few_images_says_so():
-    extractor = replace(extractor_of(), length=25)
-    few, enough = describe(extractor, images(24)), describe(extractor, images(25, seed=1))
-    assert "24 images are fewer than the 25 features" in frechet_score(extractor, few, enough).note
-    assert frechet_score(extractor, enough, describe(extractor, images(25, seed=2))).note == ""
-    assert "24 images are few" in kernel_score(extractor, few, enough).note
+    extractor = extractor_of()
+    few, enough = describe(extractor, images(59)), describe(extractor, images(60, seed=1))
+    assert "59 images are few for 6 features: the value is too high" in frechet_score(extractor, few, enough).note
+    assert frechet_score(extractor, enough, describe(extractor, images(60, seed=2))).note == ""
+    assert "59 images are few" in kernel_score(extractor, few, enough).note
+
+
+def test_the_protocol_knows_the_real_images_whatever_their_order():
+    extractor = extractor_of()
+    fake = describe(extractor, images(20, seed=9))
+    shown = (images(20), images(20).flip(0), images(20, seed=1))
+    first, turned, other = (frechet_score(extractor, describe(extractor, real), fake).protocol for real in shown)
+    assert first == turned != other
 
 
 @pytest.mark.parametrize(

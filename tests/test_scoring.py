@@ -1,5 +1,7 @@
 """Scores of sets in a recipe: which images are compared, how many, and what a report says where there are too few."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,13 +22,13 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def pairs(folder, count, side=SIDE):
-    """Write test pairs of noise; give the data set."""
-    random = np.random.default_rng(0)
-    (folder / "test").mkdir(parents=True)
+def pairs(folder, count, seed=0, phase="test"):
+    """Write pairs of noise; give the data set."""
+    random = np.random.default_rng(seed)
+    (folder / phase).mkdir(parents=True)
     for number in range(count):
-        pixels = random.integers(256, size=(side, 2 * side, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "test" / f"{number:03d}.png")
+        pixels = random.integers(256, size=(SIDE, 2 * SIDE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / phase / f"{number:03d}.png")
     return open_test(folder, SETTINGS)
 
 
@@ -42,10 +44,33 @@ def test_translations_are_compared_with_the_target_side(tmp_path):
     found = set_scores(data, open_extractor("proxy"), targets)
     assert found.frechet.value == pytest.approx(0.0, abs=1e-6)
     assert "21 of 21 generated images equal a real one" in found.frechet.note
-    assert found.frechet.protocol.endswith("of the target side of shoes, read with resize_and_crop at 32 pixels")
+    assert (
+        "real: the test images of side B of shoes, the target of AtoB, read with resize_and_crop, load size 32, "
+        "crop size 32, bicubic, pixels " in found.frechet.protocol
+    )
     sources = set_scores(data, open_extractor("proxy"), (item.source for item in data.test.items()))
     assert sources.frechet.value > 0.01
     assert "equal" not in sources.frechet.note
+
+
+def test_scores_of_other_real_images_have_other_protocols(tmp_path):
+    """By direction, by load size, and by the pixels of folders of one name."""
+    folders = [pairs(tmp_path / str(seed) / "shoes", 21, seed).root for seed in range(2)]
+    wide = {"preprocess": "scale_width", "load_size": SIDE + 8}
+    variants = [(folders[0], {}), (folders[0], {"direction": "BtoA"}), (folders[0], wide)]
+    variants += [(folders[0], wide | {"load_size": SIDE + 16}), (folders[1], {})]
+    extractor, protocols = open_extractor("proxy"), []
+    for folder, choices in variants:
+        data = open_test(folder, replace(SETTINGS, **choices))
+        found = set_scores(data, extractor, (item.source for item in data.test.items()))
+        protocols += [found.frechet.protocol, found.kernel.protocol]
+    assert len(set(protocols)) == 2 * len(variants)
+
+
+def test_a_protocol_says_that_images_were_held_out(tmp_path):
+    data = pairs(tmp_path / "shoes", 200, phase="train")
+    found = set_scores(data, open_extractor("proxy"), (item.source for item in data.test.items()))
+    assert "real: the images held out of training of side B of shoes" in found.frechet.protocol
 
 
 def test_a_report_names_the_proxy_distance_of_every_net(tmp_path, monkeypatch):

@@ -101,9 +101,8 @@ class Reader:
 
 def _prepare(image: Image.Image, settings: DataSettings, purpose: Purpose) -> Pixels:
     """Scale an image as the mode says; for tests without play between load_size and crop_size, and cropped."""
-    mode, load, crop = settings.preprocess, settings.load_size, settings.crop_size
-    if purpose == "test" and mode.endswith("_and_crop"):
-        load = crop
+    mode, crop = settings.preprocess, settings.crop_size
+    load = settings.test_load_size if purpose == "test" else settings.load_size
     width, height = image.size
     if mode.startswith("resize"):
         width, height = load, load

@@ -20,6 +20,11 @@ class DataSettings:
     no_flip: bool = False
     max_dataset_size: int | None = None  # per training folder, the first by name
 
+    @property
+    def test_load_size(self) -> int:
+        """Side or width of test images before the crop: modes that scale and crop do so without play."""
+        return self.crop_size if self.preprocess.endswith("_and_crop") else self.load_size
+
 
 def check_sizes(settings: DataSettings) -> None:
     """Raise SettingsError where a crop does not fit into what is loaded, or a ResNet cannot give its size back."""

@@ -45,6 +45,10 @@ class Side:
     name: str  # "A", "B" or "" for a side alone; part of the seed
     paths: tuple[Path, ...]
 
+    def only(self, places: Sequence[int] | None) -> "Side":
+        """Give the side with the files at these places; the whole of it for None."""
+        return self if places is None else Side(self.name, tuple(self.paths[place] for place in places))
+
 
 class Split:
     """The training or the test images of a data folder; its length is the number of source images."""
@@ -90,19 +94,21 @@ class Split:
         `places` chooses some of them before they are read.
         Modes with a crop scale to crop_size and take the centre. What is damaged, or has a damaged target, is left out.
         """
-        side = self._sides[0]
-        chosen = side if places is None else Side(side.name, tuple(side.paths[place] for place in places))
-        for path, tensors in self._whole(chosen):
+        side = self._sides[0].only(places)
+        for path, tensors in self._whole(side):
             if self._truth is None or not self.has_truth:
                 yield Item(path.name, tensors[0], tensors[1] if len(tensors) > 1 else None)
                 continue
             for _, targets in self._whole(Side(side.name, (self._truth[path],))):
                 yield Item(path.name, tensors[0], targets[0])
 
-    def targets(self) -> Iterator[Tensor]:
-        """Give the real images of the target side, (1, 3, H, W), in order of name; none for single images."""
+    def targets(self, places: Sequence[int] | None = None) -> Iterator[Tensor]:
+        """Give the real images of the target side, (1, 3, H, W), in order of name; none for single images.
+
+        `places` chooses some of them before they are read. What is damaged is left out.
+        """
         if self.kind != "single":
-            for _, tensors in self._whole(self._sides[-1]):
+            for _, tensors in self._whole(self._sides[-1].only(places)):
                 yield tensors[-1]
 
     def _draw(self, side: Side, place: int, seed: int) -> tuple[Tensor, ...]:

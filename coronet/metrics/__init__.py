@@ -1,8 +1,1 @@
-"""Scores of generators: one metric, one file. METRICS names those that compare image by image."""
-
-from coronet.metrics.base import Metric
-from coronet.metrics.paired import PAIRED_METRICS
-
-__all__ = ["METRICS", "Metric"]
-
-METRICS: dict[str, type[Metric]] = dict(PAIRED_METRICS)
+"""Scores of generators: of outputs against their truth (paired.py), of sets (distribution.py), and latency."""

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from coronet.errors import RunError
 from coronet.files import cache_folder, make_folder, write_atomic
-from coronet.metrics.features import as_saved
-from coronet.metrics.frechet import FrechetDistance, bootstrapped_frechet
+from coronet.images import to_levels
+from coronet.metrics.frechet import FrechetDistance, frechet_with_interval
 from coronet.metrics.kernel import SUBSETS, KernelDistance, kernel_distance
 from coronet.metrics.scores import DistributionScore, require_images, shared_note
 
@@ -31,13 +30,15 @@ FRECHET_NAMES: dict[FeatureName, str] = {"inception-2048": "FID", "inception-768
 KERNEL_NAMES: dict[FeatureName, str] = {"inception-2048": "KID", "inception-768": "KID-768", "proxy": "proxy KID"}
 KEPT_SETS = 50  # of real images; those used longest ago go
 FEW_FOR_KID = 100
+ENOUGH_PER_FEATURE = 10  # images for each feature; with fewer the bias of a Fréchet distance is worth a word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extractor:
     """A network that turns images in [-1, 1] into features (N, length).
 
-    protocol: what is done to an image before and in it; fingerprint: of its weights.
+    protocol: what is done to an image before and in it; fingerprint: of its weights; note: what makes every score of it
+    doubtful, empty where nothing does.
     """
 
     name: FeatureName
@@ -45,6 +46,7 @@ class Extractor:
     protocol: str
     fingerprint: str
     features: Callable[[Iterable[Tensor]], NDArray[np.float64]]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,14 +94,13 @@ def frechet_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: 
     """
     name = FRECHET_NAMES[extractor.name]
     fewest = _fewest(name, real, fake)
-    found = bootstrapped_frechet(real.features, fake.features)
+    found = frechet_with_interval(real.features, fake.features)
     few = (
-        f"{fewest} images are fewer than the {extractor.length} features, so the value is too high: compare it only "
-        "with scores of as many images."
+        f"{fewest} images are few for {extractor.length} features: the value is too high, the more so the fewer they "
+        "are. Compare it only with scores of as many images."
     )
-    return _score(
-        extractor, real, fake, name, found, _protocol(extractor, source), few if fewest < extractor.length else ""
-    )
+    few = few if fewest < ENOUGH_PER_FEATURE * extractor.length else ""
+    return _score(extractor, real, fake, name, found, _protocol(extractor, source, real), few)
 
 
 def kernel_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: str = "") -> DistributionScore:
@@ -111,7 +112,7 @@ def kernel_score(extractor: Extractor, real: ImageSet, fake: ImageSet, source: s
     fewest = _fewest(name, real, fake)
     found = kernel_distance(real.features, fake.features)
     few = f"{fewest} images are few: the interval matters more than the value."
-    protocol = f"{_protocol(extractor, source)}; cubic kernel, {SUBSETS} subsets of {found.subset}"
+    protocol = f"{_protocol(extractor, source, real)}; cubic kernel, {SUBSETS} subsets of {found.subset}"
     score = _score(extractor, real, fake, name, found, protocol, few if fewest < FEW_FOR_KID else "")
     return replace(score, sd=found.sd)
 
@@ -134,7 +135,7 @@ def _score(
         real_images=len(real.features),
         fake_images=len(fake.features),
         protocol=protocol,
-        note=f"{few} {shared_note(real.digests, fake.digests)}".strip(),
+        note=" ".join(filter(None, (extractor.note, few, shared_note(real.digests, fake.digests)))),
     )
 
 
@@ -144,8 +145,10 @@ def _fewest(name: str, real: ImageSet, fake: ImageSet) -> int:
     return min(len(real.features), len(fake.features))
 
 
-def _protocol(extractor: Extractor, source: str) -> str:
-    return f"{extractor.protocol}; real: {source}" if source else extractor.protocol
+def _protocol(extractor: Extractor, source: str, real: ImageSet) -> str:
+    """Tell which features and which real images: in words, and by a hash of all their pixels, whatever their order."""
+    pixels = hashlib.sha256(b"".join(sorted(real.digests))).hexdigest()[:8]
+    return f"{extractor.protocol}; real: {', '.join(filter(None, (source, f'pixels {pixels}')))}"
 
 
 def _single(images: Iterable[Tensor]) -> Iterator[Tensor]:
@@ -155,7 +158,7 @@ def _single(images: Iterable[Tensor]) -> Iterator[Tensor]:
 
 def _digest(image: Tensor) -> bytes:
     """Hash the pixels that a file of the image (3, H, W) would hold."""
-    levels = as_saved(image).add(1.0).mul(127.5).round().to(torch.uint8).contiguous().numpy()
+    levels = to_levels(image).contiguous().numpy()
     return hashlib.blake2b(levels.tobytes() + repr(levels.shape).encode(), digest_size=16).digest()
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from coronet.containers import plain
 from coronet.errors import CheckpointError, SettingsError
 from coronet.metrics.distribution import Extractor
 from coronet.metrics.features import PROXY_FILE
@@ -45,7 +46,9 @@ def _inception_extractor(path: Path, choice: FeatureChoice) -> Extractor:
     lengths: dict[FeatureChoice, Literal[768, 2048]] = {"inception-768": 768, "inception-2048": 2048}
     network = inception_from(file, path, lengths.get(choice))
     last = "the average of Mixed_7c" if network.length == 2048 else "the mean of Mixed_6e"
-    weights = "official weights" if file.sha256 == OFFICIAL.sha256 else f"weights with SHA-256 {file.sha256[:8]}"
+    official = file.sha256 == OFFICIAL.sha256
+    weights = "official weights" if official else f"weights with SHA-256 {file.sha256[:8]}"
+    note = f"{plain(path.name)} is not the official file, so the score does not compare with published FIDs."
     return Extractor(
         name="inception-2048" if network.length == 2048 else "inception-768",
         length=network.length,
@@ -55,4 +58,5 @@ def _inception_extractor(path: Path, choice: FeatureChoice) -> Extractor:
         ),
         fingerprint=file.sha256,
         features=lambda images: inception_features(network, images),
+        note="" if official else note,
     )

@@ -4,7 +4,7 @@ It stands in for Inception where its weights are absent; what is measured with i
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch.nn import functional
 from coronet.containers import plain
 from coronet.errors import CheckpointError, DataError
 from coronet.files import write_atomic
+from coronet.images import to_levels
 from coronet.tensor_files import read_tensor_file
 
 PROXY_FILE = Path(__file__).parents[2] / "checkpoints" / "features" / "proxy.safetensors"
@@ -94,8 +95,19 @@ def save_proxy(network: ProxyNetwork, path: Path, lineage: dict[str, Any]) -> No
 
 def as_saved(images: Tensor) -> Tensor:
     """Round images in [-1, 1] to the 8 bits that a file would keep, in float32; NaN is mid-grey."""
-    levels = torch.nan_to_num(images.detach().float(), nan=0.0).clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
-    return levels.div(127.5).sub(1.0)
+    return to_levels(images).float().div(127.5).sub(1.0)
+
+
+def in_batches(images: Iterable[Tensor], size: int) -> Iterator[Tensor]:
+    """Regroup batches (N, C, H, W) of any lengths N into batches of `size`; the last may be smaller."""
+    waiting: list[Tensor] = []
+    for several in images:
+        waiting.extend(several)
+        while len(waiting) >= size:
+            yield torch.stack(waiting[:size])
+            waiting = waiting[size:]
+    if waiting:
+        yield torch.stack(waiting)
 
 
 def to_protocol(images: Tensor) -> Tensor:
@@ -119,14 +131,7 @@ def to_protocol(images: Tensor) -> Tensor:
 @torch.inference_mode()
 def proxy_features(network: ProxyNetwork, images: Iterable[Tensor]) -> NDArray[np.float64]:
     """Give features (N, 96) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], of any size from 32 pixels."""
-    found, waiting = [], list[Tensor]()
-    for item in images:
-        waiting.extend(to_protocol(item))
-        while len(waiting) >= _BATCH:
-            found.append(network(torch.stack(waiting[:_BATCH])))
-            waiting = waiting[_BATCH:]
-    if waiting:
-        found.append(network(torch.stack(waiting)))
+    found = [network(batch) for batch in in_batches(map(to_protocol, images), _BATCH)]
     return torch.cat(found).double().cpu().numpy() if found else np.empty((0, FEATURES))
 
 

@@ -5,7 +5,7 @@ set beside published FIDs. Nothing is fetched here: `coronet download fid_incept
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +19,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from coronet.containers import plain
 from coronet.downloads import find_item
 from coronet.errors import CheckpointError
-from coronet.metrics.features import as_saved
+from coronet.metrics.features import as_saved, in_batches
 from coronet.tensor_files import TensorFile, read_tensor_file
 
 Length = Literal[768, 2048]
 OFFICIAL = find_item("fid_inception")
 SIDE = 299  # pixels a side that every image is brought to
 ADVICE = f"Choose {OFFICIAL.file_name}, which 'coronet download fid_inception' fetches"
+CLASSES = 1008  # rows of the last layer, which no score uses; torchvision's ImageNet classifier has 1000
 _ONLY_2048 = "Mixed_7a.branch3x3_1.conv.weight"
 _BATCH = 8
 _LIBRARIES: list[Any] = []  # what they declare lasts as long as they live
@@ -86,7 +87,12 @@ def read_inception(path: Path) -> TensorFile:
 
 
 def inception_from(file: TensorFile, path: Path, length: Length | None = None) -> FidInception:
-    """Build the network from a file that was read; raises CheckpointError where blocks are missing or misshapen."""
+    """Build the network from a file that was read.
+
+    Raises CheckpointError where blocks are missing or misshapen, and for torchvision's ImageNet Inception, whose blocks
+    have the same names and shapes.
+    """
+    _refuse_classifier(file, path)
     length = length or (2048 if _ONLY_2048 in file.tensors else 768)
     for name, tensor in FidInception.expected(length).items():
         if name.endswith("num_batches_tracked"):
@@ -102,7 +108,8 @@ def inception_from(file: TensorFile, path: Path, length: Length | None = None) -
 @torch.inference_mode()
 def inception_features(network: FidInception, images: Iterable[Tensor]) -> NDArray[np.float64]:
     """Give features (N, D) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], each as it would be saved."""
-    found = [network(batch).double().numpy() for batch in _batches(images)]
+    prepared = (to_side(as_saved(item if item.ndim == 4 else item[None])) for item in images)
+    found = [network(batch).double().numpy() for batch in in_batches(prepared, _BATCH)]
     return np.concatenate(found) if found else np.empty((0, network.length))
 
 
@@ -131,16 +138,17 @@ def published_inception() -> Any:
     return inception
 
 
-def _batches(images: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Collect resized images of any sizes into full batches."""
-    waiting: list[Tensor] = []
-    for item in images:
-        waiting.extend(to_side(as_saved(item if item.ndim == 4 else item[None])))
-        while len(waiting) >= _BATCH:
-            yield torch.stack(waiting[:_BATCH])
-            waiting = waiting[_BATCH:]
-    if waiting:
-        yield torch.stack(waiting)
+def _refuse_classifier(file: TensorFile, path: Path) -> None:
+    """Raise CheckpointError for weights that were trained to classify ImageNet: their features give no FID."""
+    last = file.tensors.get("fc.weight")
+    found = "an auxiliary classifier" if any(name.startswith("AuxLogits.") for name in file.tensors) else ""
+    if last is not None and (not last.ndim or len(last) != CLASSES):
+        found = f"a last layer of shape {tuple(last.shape)} where the FID Inception has {CLASSES} rows"
+    if found:
+        raise CheckpointError(
+            f"{plain(path.name)} has {found}: it is a classifier such as torchvision's, whose features give no FID. "
+            f"{ADVICE}."
+        )
 
 
 def _missing(path: Path, name: str, length: Length, file: TensorFile) -> str:

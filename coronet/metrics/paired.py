@@ -3,21 +3,24 @@
 All three look at the images as they would be saved: clamped to [-1, 1] and rounded to 8 bits.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from coronet import similarity
 from coronet.errors import DataError, SettingsError
-from coronet.metrics.base import Metric
+from coronet.images import to_levels
 
 HIGHEST_PSNR = 100.0  # dB, of equal images; the smallest 8-bit difference in 256 x 256 x 3 values is 101 dB
 
 
-class PairedMetric(Metric):
-    """The mean of a value that every image has by itself."""
+class PairedMetric(ABC):
+    """The mean of a value that every image has by itself; `name` is its key in scores."""
+
+    name: ClassVar[str]
 
     def __init__(self) -> None:
         self._values: list[Tensor] = []
@@ -30,7 +33,7 @@ class PairedMetric(Metric):
                 f"{tuple(real.shape)}. Give both the same size."
             )
         with torch.no_grad():
-            self._values.append(self.per_image(_as_saved(real), _as_saved(fake)).double().cpu())
+            self._values.append(self.per_image(to_levels(real).double(), to_levels(fake).double()).cpu())
 
     def compute(self) -> float:
         """Give the mean over the images taken in so far."""
@@ -47,7 +50,6 @@ class Psnr(PairedMetric):
     """Peak signal-to-noise ratio in dB with peak 255; an image without any difference counts as HIGHEST_PSNR."""
 
     name = "psnr_db"
-    lower_is_better = False
 
     def per_image(self, real: Tensor, fake: Tensor) -> Tensor:
         """Give the dB of every image."""
@@ -58,7 +60,6 @@ class Ssim(PairedMetric):
     """Structural similarity (Wang et al. 2004): 11 x 11 Gaussian of 1.5 pixels, mean over the RGB channels."""
 
     name = "ssim"
-    lower_is_better = False
 
     def per_image(self, real: Tensor, fake: Tensor) -> Tensor:
         """Give the SSIM of every image, at most 1; raises DataError for images below 11 x 11 pixels."""
@@ -72,7 +73,6 @@ class L1(PairedMetric):
     """Mean absolute difference on the scale 0 (equal) to 1 (black against white)."""
 
     name = "l1"
-    lower_is_better = True
 
     def per_image(self, real: Tensor, fake: Tensor) -> Tensor:
         """Give the mean absolute difference of every image."""
@@ -97,8 +97,3 @@ def evaluate_pairs(
         for metric in metrics:
             metric.update(real, fake)
     return {metric.name: metric.compute() for metric in metrics}
-
-
-def _as_saved(images: Tensor) -> Tensor:
-    """Give the levels 0 to 255 that images.to_image would write, in float64; NaN is mid-grey."""
-    return torch.nan_to_num(images.detach().double(), nan=0.0).clamp(-1.0, 1.0).add(1.0).mul(127.5).round()

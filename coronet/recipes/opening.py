@@ -1,6 +1,6 @@
 """From settings to the things a recipe works on: data, the model with its companions, and the game to train it in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -106,8 +106,12 @@ def calibration_images(data: Dataset, count: int, device: torch.device) -> Itera
 
 def spread_items(data: Dataset, most: int) -> Iterator[Item]:
     """Give test images, evenly spread over the split where it holds more than `most`."""
-    count = len(data.test)
-    yield from data.test.items(range(count) if count <= most else [place * count // most for place in range(most)])
+    yield from data.test.items(spread_places(len(data.test), most))
+
+
+def spread_places(count: int, most: int) -> Sequence[int]:
+    """Choose places 0 .. count - 1: all of them up to `most`, else `most` at even distances."""
+    return range(count) if count <= most else [place * count // most for place in range(most)]
 
 
 def sized(choices: Choices, size: int) -> Choices:

@@ -15,7 +15,7 @@ from coronet.metrics.extractors import open_extractor
 from coronet.metrics.paired import evaluate_pairs
 from coronet.metrics.scores import DistributionScore, require_images
 from coronet.networks import Generator
-from coronet.recipes.opening import spread_items
+from coronet.recipes.opening import spread_items, spread_places
 from coronet.recipes.previews import translate
 
 REPORTED_IMAGES = 100  # of each kind, in the report of a run
@@ -79,7 +79,8 @@ def reported_distances(data: Dataset, sets: Sequence[Pictures]) -> list[dict[str
     try:
         extractor = open_extractor("proxy")
         check_countable(data, extractor)
-        real = describe_real(extractor, lambda: _spread(data.test.targets(), len(data.test.target_paths)))
+        places = spread_places(len(data.test.target_paths), REPORTED_IMAGES)
+        real = describe_real(extractor, lambda: data.test.targets(places))
         fakes = (describe(extractor, map(to_tensor, pictures)) for pictures in sets)
         return [frechet_score(extractor, real, fake, _origin(data)).to_json() for fake in fakes]
     except CoronetError as error:
@@ -87,15 +88,11 @@ def reported_distances(data: Dataset, sets: Sequence[Pictures]) -> list[dict[str
 
 
 def _origin(data: Dataset) -> str:
-    held_out = " held out of training" if data.test_origin == "held out of train" else ""
+    """Name all that decides which real images are seen, and at which size."""
     settings = data.test.settings
-    size = f" at {settings.crop_size} pixels" if "crop" in settings.preprocess else ""
-    return f"the test images{held_out} of the target side of {data.root.name}, read with {settings.preprocess}{size}"
-
-
-def _spread(images: Iterable[Tensor], count: int) -> Iterator[Tensor]:
-    """Choose images evenly where there are more than a report looks at."""
-    places = {place * count // REPORTED_IMAGES for place in range(REPORTED_IMAGES)}
-    for place, image in enumerate(images):
-        if count <= REPORTED_IMAGES or place in places:
-            yield image
+    ahead = settings.direction == "AtoB"
+    which = "test images" if data.test_origin == "test folder" else "images held out of training"
+    return (
+        f"the {which} of side {'B' if ahead else 'A'} of {data.root.name}, the target of {settings.direction}, read "
+        f"with {settings.preprocess}, load size {settings.test_load_size}, crop size {settings.crop_size}, bicubic"
+    )

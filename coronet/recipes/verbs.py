@@ -15,7 +15,7 @@ from coronet.checkpoints import build_generator, load, resolve_model
 from coronet.cost import cost
 from coronet.datasets import Dataset, open_test
 from coronet.demos import Direction
-from coronet.errors import DataError, SettingsError
+from coronet.errors import CheckpointError, DataError, SettingsError
 from coronet.export import Precision, open_onnx, to_onnx
 from coronet.files import make_folder
 from coronet.images import fit, list_images, open_image, save_image, to_image, to_tensor
@@ -23,6 +23,7 @@ from coronet.metrics.distribution import Extractor
 from coronet.metrics.extractors import FeatureChoice, open_extractor
 from coronet.metrics.latency import measure
 from coronet.metrics.paired import PAIRED_METRICS, evaluate_pairs
+from coronet.networks import GeneratorConfig
 from coronet.recipes.machine import use_threads
 from coronet.recipes.opening import (
     DEFAULT_SIZE,
@@ -96,30 +97,28 @@ def evaluate(
     """
     use_threads(None)
     translator = _translator(model, choices.direction)
-    compare = None if reference is None else _translator(reference, choices.direction).apply
+    compare = None if reference is None else _translator(reference, choices.direction)
     extractor = open_extractor(features, inception)
     choices = sized(choices, translator.size)
     check_direction(choices, model)
     data = open_test(data_folder(choices), data_settings(choices))
-    paired = data.test.has_truth or reference is not None
-    reason = _why_no_set(data, extractor, must=features != "auto" or inception is not None, alone=not paired)
+    paired = data.test.has_truth or compare is not None
+    must = features != "auto" or inception is not None
+    reason = _why_no_set(data, extractor, must=must, alone=not paired)
     pictures: list[Image.Image] = []
 
     def pairs() -> Iterator[tuple[Tensor, Tensor]]:
         for item in data.test.items():
-            output = _translated(item.source, translator, model)
-            wanted = item.target if compare is None else compare(item.source)
-            yield (output if wanted is None else wanted), output
+            output = translator.translated(item.source)
             pictures.append(to_image(output))
+            wanted = item.target if compare is None else compare.translated(item.source)
+            yield (output if wanted is None else wanted), output
 
     scores: dict[str, Any] = evaluate_pairs(pairs(), tuple(PAIRED_METRICS) if paired else ())
-    scores["images"] = len(data.test)
+    scores["images"] = len(pictures)
     if paired:
         scores["against"] = "truth" if reference is None else reference
-    if reason:
-        return scores | {"fid": None, "kid": None, "note": reason}
-    found = set_scores(data, extractor, map(to_tensor, pictures))
-    return scores | {"fid": found.frechet.to_json(), "kid": found.kernel.to_json()}
+    return scores | _scores_of_sets(data, extractor, pictures, reason, must=must or not paired)
 
 
 def export(
@@ -137,24 +136,21 @@ def export(
 
 
 def benchmark(models: Sequence[str], *, image_size: int = 256, threads: int = 1) -> list[dict[str, Any]]:
-    """Measure latency side by side in ONNX Runtime; models that are no ONNX file yet are exported for it first."""
+    """Measure latency side by side in ONNX Runtime; models that are no ONNX file yet are exported for it first.
+
+    `macs` are those of the network that the exporter noted; None for ONNX files without such a note.
+    """
     with TemporaryDirectory() as folder:
-        contestants: list[tuple[str, Path]] = []
-        macs: list[int | None] = []
-        for number, model in enumerate(models):
-            path = resolve_model(model)
-            macs.append(None)
-            if path.suffix != ".onnx":
-                checkpoint = load(path)
-                multiple = checkpoint.config.size_multiple
-                if image_size % multiple:
-                    raise SettingsError(f"'image_size' is {image_size}, but {model} needs a multiple of {multiple}.")
-                path = Path(folder) / f"{number}.onnx"
-                to_onnx(build_generator(checkpoint), path, images=[], lineage={})
-                macs[-1] = cost(checkpoint.config, image_size).macs
-            contestants.append((model, path))
+        contestants = [
+            (model, _as_onnx(model, Path(folder) / f"{number}.onnx", image_size)) for number, model in enumerate(models)
+        ]
         rows = measure(contestants, image_size=image_size, threads=threads)
-        peaks = [peak_memory(path, image_size=image_size, threads=threads) for _, path in contestants]
+        opened = [(path, open_onnx(path)) for _, path in contestants]
+        macs = [_macs(one.config, image_size) for _, one in opened]
+        peaks = [
+            peak_memory(path, image_size=image_size, threads=threads, channels=one.input_channels)
+            for path, one in opened
+        ]
     return [
         row.to_json() | {"macs": count, "peak_bytes": peak} for row, count, peak in zip(rows, macs, peaks, strict=True)
     ]
@@ -164,18 +160,54 @@ def benchmark(models: Sequence[str], *, image_size: int = 256, threads: int = 1)
 class _Translator:
     """A function from images to images, torch or ONNX; its sides are multiples of `multiple`, not below `least`."""
 
+    name: str
     apply: Callable[[Tensor], Tensor]
     multiple: int
     least: int
     size: int  # pixels it was made for
 
+    def translated(self, source: Tensor) -> Tensor:
+        """Translate RGB images (N, 3, H, W); raises DataError where their size or the model's output does not fit."""
+        check_sides(source, self.multiple)
+        height, width = source.shape[2:]
+        if min(height, width) < self.least:
+            raise DataError(
+                f"{self.name} needs images of at least {self.least} pixels a side, but one is read as {width} x "
+                f"{height}. Choose a larger image size."
+            )
+        output = self.apply(source)
+        if output.shape[1] != 3:
+            raise DataError(f"{self.name} makes images of {output.shape[1]} channels. Choose a model for RGB images.")
+        return output
 
-def _translated(source: Tensor, translator: "_Translator", model: str) -> Tensor:
-    check_sides(source, translator.multiple)
-    output = translator.apply(source)
-    if output.shape[1] != 3:
-        raise DataError(f"{model} makes images of {output.shape[1]} channels, but only RGB images have scores.")
-    return output
+
+def _scores_of_sets(
+    data: Dataset, extractor: Extractor, pictures: Sequence[Image.Image], reason: str, *, must: bool
+) -> dict[str, Any]:
+    """Score the translations as a set unless there is a reason not to; where it fails, raise or say why."""
+    if not reason:
+        try:
+            found = set_scores(data, extractor, map(to_tensor, pictures))
+            return {"fid": found.frechet.to_json(), "kid": found.kernel.to_json()}
+        except DataError as error:
+            if must:
+                raise
+            reason = str(error)
+    return {"fid": None, "kid": None, "note": reason}
+
+
+def _as_onnx(model: str, path: Path, image_size: int) -> Path:
+    """Give the model's own ONNX file, or export it to `path`; SettingsError for a size it does not take."""
+    found = resolve_model(model)
+    if found.suffix == ".onnx":
+        return found
+    checkpoint = load(found)
+    if image_size % checkpoint.config.size_multiple:
+        raise SettingsError(
+            f"'image_size' is {image_size}, but {model} needs a multiple of {checkpoint.config.size_multiple}."
+        )
+    to_onnx(build_generator(checkpoint), path, images=[], lineage={})
+    return path
 
 
 def _why_no_set(data: Dataset, extractor: Extractor, *, must: bool, alone: bool) -> str:
@@ -191,13 +223,21 @@ def _why_no_set(data: Dataset, extractor: Extractor, *, must: bool, alone: bool)
     return ""
 
 
+def _macs(config: GeneratorConfig | None, image_size: int) -> int | None:
+    """Count the MACs of a network that a file describes; None without a description, or with one that cannot be its."""
+    return None if config is None or image_size % config.size_multiple else cost(config, image_size).macs
+
+
 def _translator(model: str, direction: Direction = "AtoB") -> _Translator:
+    """Open a model; raises CheckpointError where it takes or makes other than RGB images."""
     path = resolve_model(model)
     if path.suffix == ".onnx":
         loaded = open_onnx(path)
-        return _Translator(loaded, loaded.size_multiple, 1, DEFAULT_SIZE)
+        _check_channels(model, loaded.input_channels, loaded.output_channels)
+        return _Translator(model, loaded, loaded.size_multiple, 1, loaded.image_size or DEFAULT_SIZE)
     generator = build_generator(load(path, direction=direction))
     config = generator.config
+    _check_channels(model, config.input_channels, config.output_channels)
 
     @torch.inference_mode()
     def apply(images: Tensor) -> Tensor:
@@ -205,7 +245,14 @@ def _translator(model: str, direction: Direction = "AtoB") -> _Translator:
         return output
 
     least = config.size_multiple * (1 if config.architecture == "unet" else 2)  # the trunk pads by reflection
-    return _Translator(apply, config.size_multiple, least, config.image_size)
+    return _Translator(model, apply, config.size_multiple, least, config.image_size)
+
+
+def _check_channels(model: str, taken: int, made: int) -> None:
+    if (taken, made) != (3, 3):
+        raise CheckpointError(
+            f"{model} maps {taken} channels to {made}, but images here have 3. Choose a model for RGB images."
+        )
 
 
 def _test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
