@@ -1,5 +1,6 @@
 """Loss terms of Pix2Pix, CycleGAN and distillation: pure functions of tensors, each returning one number."""
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -36,6 +37,19 @@ def feature_imitation(features: Mapping[str, Tensor], target: Mapping[str, Tenso
     """Mean squared distance of features in units of the teacher's variance, averaged over layers."""
     terms = [F.mse_loss(features[layer], wanted) / wanted.var().clamp_min(1e-6) for layer, wanted in target.items()]
     return torch.stack(terms).mean()
+
+
+def softened(images: Tensor, sigma: float) -> Tensor:
+    """Blur images (N, C, H, W) with a Gaussian of `sigma` pixels, mirrored at the borders; 0 changes nothing."""
+    if not sigma:
+        return images
+    reach = min(math.ceil(2.5 * sigma), min(images.shape[-2:]) - 1)
+    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
+    window = torch.exp(-offsets.square() / (2.0 * sigma**2))
+    row = (window / window.sum()).to(images).expand(images.shape[1], 1, 1, -1)
+    padded = F.pad(images, (reach, reach, reach, reach), mode="reflect")
+    rows = F.conv2d(padded, row, groups=images.shape[1])
+    return F.conv2d(rows, row.transpose(2, 3), groups=images.shape[1])
 
 
 def _towards(logits: Tensor, label: float, mode: GanMode) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from coronet.channels import Kept
 from coronet.datasets import Batch
-from coronet.losses import GanMode, feature_imitation, imitation, judged_real, told_apart
+from coronet.losses import GanMode, feature_imitation, imitation, judged_real, softened, told_apart
 from coronet.networks import Generator
 from coronet.training import Losses, Players
 
@@ -33,7 +33,11 @@ Translate = Callable[[Tensor], Translation]
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """What every term counts; 0 leaves it out. `identity` is relative to `cycle`, as published."""
+    """What every term counts; 0 leaves it out. `identity` is relative to `cycle`, as published.
+
+    soften: pixels by which fakes are blurred before their cycle closes. Generators hide what they need for the way back
+    in fine dots (Chu et al. 2017, "CycleGAN, a master of steganography"); a blur leaves them no place.
+    """
 
     gan_mode: GanMode = "lsgan"
     gan: float = 1.0
@@ -42,6 +46,7 @@ class LossWeights:
     identity: float = 0.5
     imitation: float = 10.0
     features: float = 1.0
+    soften: float = 0.0
 
 
 class Teacher:
@@ -211,9 +216,10 @@ class UnpairedObjective(Objective):
         backward, weights = self.networks["backward"], self.weights
         if not weights.cycle:
             return {}
+        there, back = (softened(images, weights.soften) for images in (forward_images, backward_images))
         losses = {
-            "cycle": weights.cycle * F.l1_loss(backward(forward_images), source),
-            "cycle_backward": weights.cycle * F.l1_loss(translate(backward_images).images, target),
+            "cycle": weights.cycle * F.l1_loss(backward(there), source),
+            "cycle_backward": weights.cycle * F.l1_loss(translate(back).images, target),
         }
         if weights.identity:
             scale = weights.cycle * weights.identity

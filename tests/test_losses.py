@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from coronet.losses import feature_imitation, imitation, judged_real, told_apart
+from coronet.losses import feature_imitation, imitation, judged_real, softened, told_apart
 from coronet.similarity import ssim
 
 REAL = torch.tensor([[[[2.0, 0.0]]]])
@@ -113,3 +113,21 @@ def test_features_without_a_wanted_counterpart_do_not_count():
     wanted = {"a": torch.tensor([[[[0.0, 2.0]]]])}
     student = {"a": torch.tensor([[[[0.0, 2.0]]]]), "b": torch.tensor([[[[7.0]]]])}
     assert float(feature_imitation(student, wanted)) == 0.0
+
+
+def test_softening_keeps_slopes_and_removes_dots():
+    """A slope is as it was away from the borders; dots of two pixels are gone, stripes of sixteen stay."""
+    places = torch.arange(48.0)
+    slope = (places / 48).expand(1, 3, 48, 48)
+    assert torch.allclose(softened(slope, 1.5)[..., 8:-8], slope[..., 8:-8], atol=1e-6)
+    dots = ((-1.0) ** places * ((-1.0) ** places)[:, None]).expand(1, 3, 48, 48)
+    assert softened(dots, 1.5).abs().max() < 0.01
+    stripes = torch.sin(2 * math.pi * places / 16).expand(1, 3, 48, 48)
+    kept = softened(stripes, 1.5)[..., 8:-8].abs().max()
+    assert float(kept) == pytest.approx(math.exp(-2 * (math.pi * 1.5 / 16) ** 2), rel=0.03)
+    assert softened(dots, 0.0) is dots
+
+
+def test_softening_mirrors_small_images():
+    flat = torch.full((2, 3, 4, 5), 0.3)
+    assert torch.allclose(softened(flat, 6.0), flat)

@@ -202,6 +202,7 @@ def _objective(
         reconstruction=choices.lambda_L1,
         cycle=choices.lambda_A,
         identity=choices.lambda_identity,
+        soften=choices.soften,
         imitation=choices.lambda_distill if isinstance(choices, CompressSettings) else 0.0,
         features=choices.lambda_feature if isinstance(choices, CompressSettings) else 0.0,
     )

@@ -53,6 +53,9 @@ class OptimisationChoices(DataChoices):
     lambda_identity: float = setting(
         0.5, "Identity weight", low=0.0, high=10.0, help="Times the cycle weight.", group="Training"
     )
+    soften: float = setting(
+        0.0, "Soften the way back", low=0.0, high=8.0, help="Pixels; no cycle hides in dots then.", group="Training"
+    )
     seed: int = setting(0, "Seed", low=0, high=2**31 - 1, group="Training")
     threads: int | None = setting(
         None, "Threads", low=1, high=256, help="Empty: processors minus one.", group="Training"
