@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from coronet.channels import keep_all
-from coronet.losses import feature_imitation, imitation, judged_real, told_apart, softened
+from coronet.losses import feature_imitation, imitation, judged_real, softened, told_apart
 from coronet.objectives import ImagePool, LossWeights, PairedObjective, Teacher, UnpairedObjective, tapped
 from coronet.tasks import GeneratorTask
 from coronet.training import fit
