@@ -58,8 +58,12 @@ TEACHERS = {  # stages: each starts from what the one before it left
     "horses": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1400), replace(_WHOLE, steps=300)),
     "seasons": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1500), replace(_WHOLE, steps=200)),
 }
-_COMPRESSION = CompressSettings(search_steps=200, finetune_steps=600)
-COMPRESSIONS = {"shoes": replace(_COMPRESSION, batch_size=4), "horses": _COMPRESSION, "seasons": _COMPRESSION}
+_SHORT = CompressSettings(search_steps=150, finetune_steps=450)
+COMPRESSIONS = {
+    "shoes": CompressSettings(search_steps=200, finetune_steps=600, batch_size=4),
+    "horses": _SHORT,
+    "seasons": _SHORT,
+}
 
 
 def main() -> None:
