@@ -15,6 +15,8 @@ from coronet.objectives import Objective
 from coronet.search import SearchPlan
 from coronet.training import NamedAdam, Task, Training
 
+ROUND = 4  # steps in which every method does all that its steps do: time is told by whole rounds
+
 
 @dataclass(frozen=True, slots=True)
 class Lengths:

@@ -11,9 +11,11 @@ from coronet.errors import DataError, SettingsError
 from coronet.importance import Importance, consumer_norm, taylor
 from coronet.methods import METHODS, Job, Lengths
 from coronet.networks import Generator
+from coronet.objectives import Teacher, UnpairedObjective
 from coronet.randomness import seeded
 from coronet.recipes.machine import set_up
 from coronet.recipes.opening import (
+    Game,
     batches,
     calibration_images,
     check_direction,
@@ -24,6 +26,8 @@ from coronet.recipes.opening import (
 )
 from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
+
+STANDING = "The teacher stands still: no backward generator was found beside the model, and a fresh one would spoil it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,7 @@ def dense_generator(opened: Opened) -> Generator:
 def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
     """Gather what a method needs; the players are made anew at every call."""
     settings = opened.settings
-    learning = METHODS[settings.method].teacher == "learning"  # in the game of a net without a teacher
-    choices = replace(settings, teacher=False) if learning else settings
-    game = compression_game(choices, opened.data, opened.model, dense, opened.device)
+    game = _game(opened, dense)
 
     def importance() -> Importance:
         if settings.importance == "consumer_norm":
@@ -94,6 +96,21 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         mixed_precision=settings.mixed_precision,
         players=game.notes,
     )
+
+
+def _game(opened: Opened, dense: Generator) -> Game:
+    """Set up the game; a dense net that goes on learning plays that of a net without a teacher.
+
+    Against a fresh backward generator, whose cycles count most, it would lose what it knows: there it is the teacher.
+    """
+    settings = opened.settings
+    learning = METHODS[settings.method].teacher == "learning"
+    choices = replace(settings, teacher=False) if learning else settings
+    game = compression_game(choices, opened.data, opened.model, dense, opened.device)
+    if not learning or "backward" not in game.fresh:
+        return game
+    standing = UnpairedObjective(game.objective.weights, Teacher(dense), {}, pool_size=0)
+    return Game(standing, frozenset(), (STANDING,))
 
 
 def _check_teacher(settings: CompressSettings, data: Dataset) -> None:
