@@ -657,5 +657,6 @@ def test_every_setting_is_covered_here():
     elsewhere = {
         "data", "model", "image_size", "method", "preset", "search_steps", "finetune_steps", "minutes", "search_share",
         "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
+        "vgg",
     }  # fmt: skip
     assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED} | elsewhere

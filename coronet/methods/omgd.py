@@ -6,10 +6,12 @@ only targets are the teacher's images and features. Pix2Pix's teacher moves in e
 fourth, and in the others it shows what it can do: published are stretches of training with four steps of the student
 for one of the teacher.
 
-Departures: the perceptual terms, which need VGG-16's weights, are replaced by the L1 distance, for SSIM hardly sees a
-tint; Pix2Pix's second, deeper teacher is left out. The teacher has been trained before; where its CycleGAN would have a
-fresh backward generator it stands still. The student imitates the latest teacher, not the best so far; of CycleGAN's
-two directions only the one asked for gets a student.
+The perceptual terms need VGG-16's weights. Without them the L1 distance stands in their place, for SSIM hardly sees a
+tint, and the method says so in its title.
+
+Departures: Pix2Pix's second, deeper teacher is left out. The teacher has been trained before; where its CycleGAN would
+have a fresh backward generator it stands still. The student imitates the latest teacher, not the best so far; of
+CycleGAN's two directions only the one asked for gets a student.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,6 +28,7 @@ from coronet.methods import students
 from coronet.methods.base import ROUND, Job, Method, Phase
 from coronet.methods.distilling import Remembering, received, tapped_widths
 from coronet.methods.parts import fine_tune, from_scratch, warm_up
+from coronet.methods.vgg import Vgg, gram
 from coronet.networks import Generator, GeneratorConfig, initialise
 from coronet.objectives import ImagePool, Objective, Translate, Translation, tapped
 from coronet.randomness import seeded
@@ -33,7 +36,10 @@ from coronet.similarity import ssim
 from coronet.training import Losses, Players
 
 SSIM_WEIGHT = 10.0
-L1_WEIGHT = 10.0
+L1_WEIGHT = 10.0  # in place of the next two, where there is no VGG-16
+GRAM_WEIGHT = 1e4
+CONTENT_WEIGHT = 10.0
+CONTENT_LAYER = 1  # relu2_2
 VARIATION_WEIGHT = 1e-5
 UNET_CHANNELS = 10.0  # weight of the channel distillation in a U-Net, as published for edges -> shoes
 UNPAIRED_CHANNELS = 500.0  # in a ResNet, as published for horse -> zebra
@@ -45,12 +51,18 @@ TEACHER_RATE = 0.4  # times the learning rate: 2e-4, as published, where the stu
 def phases(job: Job) -> list[Phase]:
     """Give the phases: warm up the teacher's fresh opponents, then train teacher and student together."""
     config = students.mobile(job.generator.config, job.plan)
-    objective = OnlineTeaching(job.objective, job.generator, config, job.seed)
+    objective = OnlineTeaching(job.objective, job.generator, config, job.seed, vgg=job.vgg)
     shares = dict.fromkeys((*job.objective.networks, "teacher"), TEACHER_RATE)
     return [warm_up(job), fine_tune(job, from_scratch(job, config), objective=objective, shares=shares)]
 
 
-METHOD = Method("OMGD without VGG, re-implemented", phases, student=students.mobile, teacher="learning")
+METHOD = Method(
+    "OMGD without VGG, re-implemented",
+    phases,
+    student=students.mobile,
+    teacher="learning",
+    title_with_vgg="OMGD, re-implemented",
+)
 
 
 class ChannelMaps(nn.Module):
@@ -73,18 +85,21 @@ class ChannelMaps(nn.Module):
 class OnlineTeaching(Objective):
     """A game played by the teacher, and a student who imitates what the teacher does."""
 
-    def __init__(self, game: Objective, dense: Generator, student: GeneratorConfig, seed: int) -> None:
+    def __init__(
+        self, game: Objective, dense: Generator, student: GeneratorConfig, seed: int, *, vgg: Vgg | None = None
+    ) -> None:
         """Take the teacher's game and the dense net, of which a copy goes on learning.
 
         In a game that has a teacher already, that one is imitated: it stands still, and nobody plays.
         """
         self._learns = game.teacher is None
         self._teacher = dense if game.teacher is not None else deepcopy(dense).requires_grad_(True)
-        ours, theirs = tapped_widths(student), tapped_widths(dense.config)
-        maps = ChannelMaps(ours, theirs, seeded(seed, "maps")).to(next(dense.parameters()).device)
+        ours, theirs, device = tapped_widths(student), tapped_widths(dense.config), next(dense.parameters()).device
+        maps = ChannelMaps(ours, theirs, seeded(seed, "maps")).to(device)
         players = game.networks | {"teacher": self._teacher} if self._learns else {}
         super().__init__(game.weights, None, players | {"maps": maps})
         self._game = game
+        self._vgg = None if vgg is None else vgg.to(device)
         self._layers = maps.layers
         self._everything = keep_all(dense.config.widths)
         self._share = sum(ours.values()) / sum(theirs.values())
@@ -136,7 +151,18 @@ class OnlineTeaching(Objective):
             "ssim": SSIM_WEIGHT * (1.0 - ssim(images, wanted).mean()),
             "channels": weight * torch.stack(terms).sum(),
             "variation": VARIATION_WEIGHT * total_variation(images),
-            "L1_to_teacher": L1_WEIGHT * F.l1_loss(images, wanted),
+            **self._looks(images, wanted),
+        }
+
+    def _looks(self, images: Tensor, wanted: Tensor) -> Losses:
+        """Compare style and content as VGG-16 sees them or, without one, pixels."""
+        if self._vgg is None:
+            return {"L1_to_teacher": L1_WEIGHT * F.l1_loss(images, wanted)}
+        ours, theirs = self._vgg(images), self._vgg(wanted)
+        styles = [F.l1_loss(gram(one), gram(other)) for one, other in zip(ours, theirs, strict=True)]
+        return {
+            "style": GRAM_WEIGHT * torch.stack(styles).sum(),
+            "content": CONTENT_WEIGHT * F.l1_loss(ours[CONTENT_LAYER], theirs[CONTENT_LAYER]),
         }
 
 

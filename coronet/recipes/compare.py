@@ -97,6 +97,7 @@ def as_row(report: Mapping[str, Any]) -> Row:
     """Flatten a run's report: method, ratio, seed, costs, scores and seconds under dotted names."""
     return {
         "method": report["method"],
+        "title": report.get("title", report["method"]),
         "requested_ratio": report["requested_ratio"],
         "seed": report["seed"],
         "ratio": report["ratio"],
@@ -126,10 +127,11 @@ def _open(path: Path, settings: CompressSettings) -> Run:
         make_folder(path.parent)
         return Run.create(path, "compress", wanted)
     run = Run.open(path)
-    different = [name for name, value in wanted.items() if run.settings.get(name) != value]
+    had = to_json(CompressSettings()) | run.settings  # a setting may be younger than the run
+    different = [name for name, value in wanted.items() if had[name] != value]
     if different:
         raise RunError(
-            f"{path} was made with another '{different[0]}' ({run.settings.get(different[0])}, now "
+            f"{path} was made with another '{different[0]}' ({had[different[0]]}, now "
             f"{wanted[different[0]]}). Choose another folder."
         )
     return run
@@ -138,7 +140,15 @@ def _open(path: Path, settings: CompressSettings) -> Run:
 def _dense_row(report: Mapping[str, Any]) -> Row:
     costs = {name: report["dense"][name] for name in _COUNTED[1:]}
     scores = _scores(report["teacher_scores"])
-    return {"method": "original", "requested_ratio": 1.0, "seed": None, "ratio": 1.0, **costs, **scores}
+    return {
+        "method": "original",
+        "title": "original",
+        "requested_ratio": 1.0,
+        "seed": None,
+        "ratio": 1.0,
+        **costs,
+        **scores,
+    }
 
 
 def _scores(scores: Mapping[str, Any]) -> Row:
@@ -165,7 +175,12 @@ def _distance(score: Mapping[str, Any]) -> Row:
 
 def _merged(same: Sequence[Row]) -> Row:
     first = same[0]
-    merged: Row = {"method": first["method"], "requested_ratio": first["requested_ratio"], "seeds": len(same)}
+    merged: Row = {
+        "method": first["method"],
+        "title": first["title"],
+        "requested_ratio": first["requested_ratio"],
+        "seeds": len(same),
+    }
     for name in dict.fromkeys(name for each in same for name in each if name not in (*merged, "seed")):
         values = [each[name] for each in same if name in each]
         if isinstance(values[0], str):

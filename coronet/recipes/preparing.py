@@ -10,6 +10,7 @@ from coronet.datasets import Dataset
 from coronet.errors import DataError, SettingsError
 from coronet.importance import Importance, consumer_norm, taylor
 from coronet.methods import METHODS, Job, Lengths
+from coronet.methods.vgg import Vgg, load_vgg
 from coronet.networks import Generator
 from coronet.objectives import Teacher, UnpairedObjective
 from coronet.randomness import seeded
@@ -40,6 +41,13 @@ class Opened:
     model: Path
     checkpoint: Checkpoint
     plan: SearchPlan
+    vgg: Vgg | None = None
+
+    @property
+    def title(self) -> str:
+        """Name the method as it is with what there is."""
+        method = METHODS[self.settings.method]
+        return method.title if self.vgg is None else method.title_with_vgg
 
 
 def open_compression(settings: CompressSettings) -> Opened:
@@ -60,7 +68,8 @@ def open_compression(settings: CompressSettings) -> Opened:
     )
     METHODS[settings.method].student(checkpoint.config, plan)  # or a BudgetError
     _check_teacher(settings, data)
-    return Opened(settings, device, data, model, checkpoint, plan)
+    vgg = load_vgg(Path(settings.vgg)) if settings.vgg and METHODS[settings.method].title_with_vgg else None
+    return Opened(settings, device, data, model, checkpoint, plan, vgg)
 
 
 def dense_generator(opened: Opened) -> Generator:
@@ -95,6 +104,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         ema=settings.ema,
         mixed_precision=settings.mixed_precision,
         players=game.notes,
+        vgg=opened.vgg,
     )
 
 
