@@ -10,11 +10,14 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from coronet.checkpoints import load, resolve_model
 from coronet.errors import CoronetError, RunError, SettingsError
 from coronet.files import make_folder
 from coronet.recipes.execute import execute
+from coronet.recipes.opening import data_folder, sized
 from coronet.recipes.settings import CompressSettings, MethodName
 from coronet.runs import Run
+from coronet.scenes.cached import is_scenes
 from coronet.settings import check as check_settings
 from coronet.settings import to_json
 from coronet.training import Step
@@ -68,6 +71,7 @@ def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError],
     can be done.
     """
     check(plan)
+    _draw_scenes(plan.settings)
     first: CoronetError | None = None
     for name, settings in plan.runs().items():
         run = _open(out / RUNS / name, settings)
@@ -119,6 +123,14 @@ def score_names(found: Sequence[Row]) -> list[str]:
     """List the scores that some row has, in the order of their first appearance."""
     names = dict.fromkeys(name for row in found for name in row)
     return [name for name in names if name.rpartition(".")[2] in _SCORES]
+
+
+def _draw_scenes(settings: CompressSettings) -> None:
+    """Draw scenes before the first run starts, whose minutes would pay for all; what is wrong a run says itself."""
+    if is_scenes(settings.data):
+        with suppress(CoronetError):
+            model = load(resolve_model(settings.model), direction=settings.direction)
+            data_folder(sized(settings, model.config.image_size))
 
 
 def _open(path: Path, settings: CompressSettings) -> Run:
