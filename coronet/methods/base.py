@@ -119,6 +119,6 @@ class Method:
     searches: bool = False
     search_cost: float = 1.0
     search_share: float = 0.3
-    student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.cut
+    student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.narrow
     teacher: Literal["as set", "frozen", "learning"] = "as set"
     title_with_vgg: str = ""
