@@ -1,5 +1,7 @@
 """OMGD: the teacher plays its game as if it were alone, and the student learns from the teacher alone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -101,8 +103,12 @@ def test_a_resumed_teacher_keeps_its_turn(stop):
     assert differences(stored(whole.state()), stored(second.state())) == []
 
 
-def test_between_its_turns_a_teacher_stands_still():
-    game, student, job = teaching("unpaired")
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_between_its_turns_a_teacher_stands_still(norm):
+    """To its norms' statistics."""
+    config = replace(RESNET, norm=norm)
+    job = compression_job(config, "unpaired", teacher=False)
+    game, student = OnlineTeaching(job.objective, job.generator, config, 0), net(config, 8)
     steps = fit(start(GeneratorTask(student, game, kept={}), steps=ROUND + 1), job.batch_at)
     next(steps)
     others = {player: network for player, network in game.networks.items() if player != "maps"}

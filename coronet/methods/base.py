@@ -122,3 +122,7 @@ class Method:
     student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.narrow
     teacher: Literal["as set", "frozen", "learning"] = "as set"
     title_with_vgg: str = ""
+
+    def named(self, *, vgg: bool) -> str:
+        """Give the title of the method, with VGG-16's weights or without."""
+        return self.title_with_vgg if vgg and self.title_with_vgg else self.title

@@ -46,8 +46,7 @@ class Opened:
     @property
     def title(self) -> str:
         """Name the method as it is with what there is."""
-        method = METHODS[self.settings.method]
-        return method.title if self.vgg is None else method.title_with_vgg
+        return METHODS[self.settings.method].named(vgg=self.vgg is not None)
 
 
 def open_compression(settings: CompressSettings) -> Opened:
@@ -126,12 +125,13 @@ def _game(opened: Opened, dense: Generator) -> Game:
 def _check_teacher(settings: CompressSettings, data: Dataset) -> None:
     """Raise SettingsError or DataError where the method cannot have the teacher that it lives by."""
     method = METHODS[settings.method]
+    title = method.named(vgg=bool(settings.vgg))
     if method.teacher != "as set" and not settings.teacher:
         raise SettingsError(
-            f"'teacher' is off, but {method.title} learns from the dense net. Switch it on or choose another method."
+            f"'teacher' is off, but {title} learns from the dense net. Switch it on or choose another method."
         )
     if method.teacher == "learning" and data.kind == "single":
         raise DataError(
-            f"{data.root.name} holds images of one side only, but the teacher of {method.title} goes on learning. "
+            f"{data.root.name} holds images of one side only, but the teacher of {title} goes on learning. "
             "Give paired or unpaired data, or choose another method."
         )
