@@ -31,9 +31,9 @@ def consumers(generator: Generator) -> dict[str, tuple[int, tuple[str, ...]]]:
     return found
 
 
-def consumer_norm(generator: Generator, weights: Mapping[str, Tensor] | None = None) -> Importance:
+def consumer_norm(generator: Generator) -> Importance:
     """Score a channel by its share of the squared weights of every kernel that reads it. Needs no image."""
-    tensors = weights if weights is not None else generator.state_dict()
+    tensors = generator.state_dict()
     squares = {}
     for name in consumers(generator):
         square = tensors[name].detach().double().square()

@@ -49,12 +49,6 @@ def choose(
     return _kept(units, cost, _fill(units, cost, target, _bisect(units, cost, target)))
 
 
-def cut(importance: Mapping[str, Tensor], cost: CostModel, ratio: float, *, floor: Floor = 0.0) -> dict[str, Tensor]:
-    """Choose by bisection alone: what stays at one ratio stays at every smaller one, but the cost may be less."""
-    units = _rank(importance, cost, floor, 1)
-    return _kept(units, cost, _counts(units, _bisect(units, cost, _target(units, cost, ratio))))
-
-
 def floor_counts(widths: Mapping[str, int], share: float) -> dict[str, int]:
     """Turn a share into the number of channels of every group that always stay, at least one."""
     return {group: max(1, math.ceil(share * width)) for group, width in widths.items()}

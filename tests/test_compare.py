@@ -3,11 +3,12 @@
 import csv
 import re
 from contextlib import closing
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 
-from coronet.errors import BudgetError, RunError, SettingsError
+from coronet.errors import BudgetError, DataError, RunError, SettingsError
 from coronet.published import published_points, tasks
 from coronet.recipes import compare as recipe
 from coronet.recipes.settings import CompressSettings
@@ -74,6 +75,26 @@ def test_where_nothing_can_be_done_nothing_is_left(plan, tmp_path):
     with pytest.raises(BudgetError, match="cannot be met"):
         list(recipe.compare(recipe.Plan(plan.settings, ("taylor",), (49.0,)), tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+def test_scenes_are_drawn_before_the_first_run_is_timed(plan, tmp_path, monkeypatch):
+    """At the model's image size, and by no run."""
+    order = []
+
+    def drawn(choices):
+        order.append(("drawn", choices.data, choices.image_size))
+        raise DataError("as if the disk were full")
+
+    def executed(run):
+        order.append(("run", run.path.name))
+        raise RunError("enough")
+
+    monkeypatch.setattr("coronet.recipes.compare.data_folder", drawn)
+    monkeypatch.setattr("coronet.recipes.compare.execute", executed)
+    scenes = replace(plan, settings=replace(plan.settings, data="scenes/shoes", image_size=None))
+    with pytest.raises(RunError, match="enough"):
+        list(recipe.compare(scenes, tmp_path / "out"))
+    assert order == [("drawn", "scenes/shoes", SIDE), ("run", "taylor-3x-seed0"), ("run", "narrow-3x-seed0")]
 
 
 def test_a_comparison_that_was_stopped_has_the_rows_it_has(compared, plan):

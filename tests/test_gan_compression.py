@@ -1,5 +1,7 @@
 """GAN Compression: sub-nets are the first channels of the supernet, learn in them alone, and meet the budget."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -7,18 +9,11 @@ from coronet.channels import keep_all, kept_widths, mask, select
 from coronet.cost import CostModel
 from coronet.methods import Carry
 from coronet.methods.distilling import taps
-from coronet.methods.gan_compression import (
-    METHOD,
-    ChannelMaps,
-    Distillation,
-    SupernetTask,
-    distance,
-    evolved,
-    sliced,
-    space,
-)
+from coronet.methods.gan_compression import JUDGED_BATCHES, JUDGED_FROM, METHOD, distance, evolved, space
+from coronet.methods.supernet import Distillation, FeatureMaps, SupernetTask, sliced
 from coronet.networks import build, initialise, resnet_config, unet_config
 from coronet.objectives import tapped
+from coronet.recipes.settings import MAX_STEPS
 from coronet.search import SearchPlan
 from coronet.slimming import slim
 from coronet.training import fit
@@ -138,7 +133,7 @@ def test_running_statistics_follow_the_channels_that_played():
 
 
 def test_maps_use_the_columns_of_the_channels_there_are():
-    maps = ChannelMaps({"a": 6}, {"a": 5}, random())
+    maps = FeatureMaps({"a": 6}, {"a": 5}, random())
     features = torch.randn(2, 6, 4, 4, generator=random(1))
     features[:, 4:] = 0.0
     whole = maps({"a": features})["a"]
@@ -216,7 +211,7 @@ def test_the_evolved_student_is_no_worse_than_the_widths_of_a_brute_force_search
     some = {group: (rungs[0], rungs[-1]) for group, rungs in choice.rungs.items()}
     some = {group: rungs if group in ("stem", "trunk", "up1") else rungs[:1] for group, rungs in some.items()}
     supernet = net(choice.supernet, 4)
-    sources = [job.batch_at(2000 + step).source for step in range(4)]
+    sources = [job.batch_at(JUDGED_FROM + step).source for step in range(JUDGED_BATCHES)]
     judged = [(source, job.generator(source)) for source in sources]
     cost = CostModel(choice.supernet)
     every = [
@@ -232,6 +227,22 @@ def test_the_evolved_student_is_no_worse_than_the_widths_of_a_brute_force_search
     )
     evolved(job, type(choice)(choice.supernet, some), Carry(student=supernet))
     assert found == [best]
+
+
+def test_widths_are_judged_on_images_that_no_phase_is_shown():
+    job, asked = compression_job(RESNET, "unpaired", teacher=True), []
+    batch_at = job.batch_at
+    job = replace(job, batch_at=lambda step: asked.append(step) or batch_at(step))
+    _, search, tune = METHOD.phases(job)
+    first = search.start(Carry())
+    list(fit(first, job.batch_at))
+    trained, asked[:] = {*asked}, []
+    carry = tune.prepare(search.finish(first))
+    judged, asked[:] = {*asked}, []
+    list(fit(tune.start(carry), job.batch_at))
+    assert len(judged) == JUDGED_BATCHES
+    assert judged.isdisjoint(trained | {*asked})
+    assert min(judged) > MAX_STEPS
 
 
 def test_a_supernet_shows_the_middle_of_its_space():

@@ -41,9 +41,12 @@ def clock(monkeypatch):
 @pytest.mark.parametrize(
     ("done", "steps", "spent", "left", "expected"),
     [
-        (10, 100, 10.0, 60.0, None),  # too early
+        (12, 100, 12.0, 60.0, None),  # too early
+        (21, 100, 21.0, 60.0, None),  # within a round, whose steps may differ
         (20, 100, 20.0, 60.0, 60),  # a third of the time is over
-        (50, 100, 10.0, 60.0, 300),  # half of the steps, and many more fit
+        (30, 100, 30.0, 60.0, 60),  # half of the time: now or too late
+        (48, 100, 9.6, 60.0, 300),  # next to half of the steps, and many more fit
+        (3, 6, 3.0, 60.0, 60),  # half of the steps, within the first round
         (1, 100, 5.0, -3.0, 2),  # no time was left at all
         (30, 100, 59.0, 60.0, 60),  # too late for less than twice of what was done
         (0, 1, 0.0, 60.0, 1),

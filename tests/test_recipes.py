@@ -13,6 +13,7 @@ from coronet.errors import BudgetError, CheckpointError, CoronetError, DataError
 from coronet.images import to_tensor
 from coronet.networks import DiscriminatorConfig, PatchDiscriminator, initialise, patchgan, resnet, resnet_config, unet
 from coronet.recipes.execute import execute
+from coronet.recipes.lengths import PRESETS, SETTLED
 from coronet.recipes.opening import compression_game
 from coronet.recipes.preparing import open_compression
 from coronet.recipes.settings import CompressSettings, TrainSettings
@@ -173,6 +174,8 @@ def test_minutes_fix_both_lengths(stage, tmp_path):
     lengths = json.loads((tmp_path / "run" / "lengths.json").read_text(encoding="utf-8"))
     assert lengths["search"] > 1
     assert lengths["finetune"] > 1
+    assert (lengths["search"], lengths["finetune"]) != PRESETS["quick"]
+    assert lengths[SETTLED] is False  # the last phase settles while it runs
     assert steps[0]["total"] == lengths["search"] + lengths["finetune"]
 
 
@@ -658,5 +661,6 @@ def test_every_setting_is_covered_here():
     elsewhere = {
         "data", "model", "image_size", "method", "preset", "search_steps", "finetune_steps", "minutes", "search_share",
         "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
+        "vgg",
     }  # fmt: skip
     assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED} | elsewhere

@@ -28,12 +28,15 @@ PATIENCE = 120  # seconds, for a step of a process on a busy machine
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    """Give a folder with the worlds paired, unpaired and single, and the models unet and resnet."""
+    """Give a folder with the worlds paired, unpaired and single, and the models unet, resnet and both."""
     folder = tmp_path_factory.mktemp("stage")
     for kind in ("paired", "unpaired", "single"):
         make_world(kind, folder / kind)
     for name in ("unet", "resnet"):
         make_model(name, folder / f"{name}.safetensors")
+    for seed, name in enumerate(("generator", "backward")):
+        (folder / "both").mkdir(exist_ok=True)
+        make_model("resnet", folder / "both" / f"{name}.safetensors", seed=seed)
     return folder
 
 
@@ -54,7 +57,7 @@ CASES = {
     "taylor": lambda stage: compression(stage, "paired", "unet", method="taylor"),
     "narrow": lambda stage: compression(stage, "unpaired", "resnet", method="narrow", ema=0.5),
     "gan_compression": lambda stage: compression(stage, "paired", "unet", method="gan_compression", ema=0.5),
-    "omgd": lambda stage: compression(stage, "unpaired", "resnet", method="omgd", pool_size=2),
+    "omgd": lambda stage: compression(stage, "unpaired", "both/generator", method="omgd", pool_size=2),
     "pix2pix": lambda stage: training(stage, "pix2pix", "paired"),
     "cycle_gan": lambda stage: training(stage, "cycle_gan", "unpaired", batch_size=2),
 }

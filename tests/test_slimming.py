@@ -9,7 +9,7 @@ from coronet.channels import compose, keep_all, kept_widths, mask
 from coronet.cost import CostModel, cost
 from coronet.errors import BudgetError
 from coronet.networks import build, resnet_config, unet_config
-from coronet.slimming import choose, cut, floor_counts, largest_ratio, slim
+from coronet.slimming import choose, floor_counts, largest_ratio, slim
 from tests.nets import TINY, random_kept, random_net
 
 RATIOS = [1.0, 1.003, 1.1, 1.5, 2.0, 3.3, 4.0, 8.0, 16.0, 27.0, 40.0, 50.0]
@@ -120,16 +120,6 @@ def test_the_best_channels_stay():
     importance = {group: torch.arange(width).flip(0) + 1.0 for group, width in config.widths.items()}
     kept = choose(importance, CostModel(config, 64), 4.0)
     assert all(indices.tolist() == list(range(len(indices))) for indices in kept.values())
-
-
-def test_cuts_are_nested():
-    model = CostModel(FULL["resnet"], 256)
-    importance = random_importance(FULL["resnet"], 0)
-    larger = cut(importance, model, 2.0)
-    for ratio in (2.5, 4.0, 9.0, 30.0):
-        smaller = cut(importance, model, ratio)
-        assert all(set(smaller[group].tolist()) <= set(larger[group].tolist()) for group in larger)
-        larger = smaller
 
 
 def test_the_floor_holds():

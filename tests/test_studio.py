@@ -260,6 +260,11 @@ def test_starting_writes_the_choices_and_queues_the_run(desk: Desk) -> None:
     assert desk.run_names()[0][1] == id
 
 
+def test_a_visitor_names_no_file_of_the_server(desk: Desk) -> None:
+    id = desk.start("tiny.safetensors", "pairs", {"ratio": 5.0, "vgg": "/etc/hostname"})
+    assert desk.run(id)[1].settings["vgg"] == ""
+
+
 def test_a_choice_out_of_range_starts_nothing(desk: Desk) -> None:
     with pytest.raises(SettingsError, match="ratio"):
         desk.start("tiny.safetensors", "pairs", {"ratio": 500.0})
@@ -492,7 +497,9 @@ def test_there_is_one_first_heading(config: dict[str, Any]) -> None:
 def test_every_setting_is_asked_for(config: dict[str, Any]) -> None:
     labels = {component["props"].get("label") for component in config["components"]}
     asked = {
-        field.label for field in fields_of(CompressSettings) if field.name not in ("model", "data", "ratio", "method")
+        field.label
+        for field in fields_of(CompressSettings)
+        if field.name not in ("model", "data", "ratio", "method", "vgg")
     }
     assert asked <= labels
 

@@ -37,7 +37,7 @@ def resume(parsed: argparse.Namespace) -> dict[str, Any] | None:
 
 def portable(settings: dict[str, Any]) -> dict[str, Any]:
     """Make paths absolute, so that a run can be resumed from anywhere."""
-    for name in ("data", "model", "start"):
+    for name in ("data", "model", "start", "vgg"):
         value = settings.get(name)
         if value and not value.startswith(("demo/", "scenes/")):
             settings[name] = str(Path(value).absolute())

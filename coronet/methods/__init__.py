@@ -1,9 +1,9 @@
 """The compression methods: each turns a Job into phases of training that end with a slim student."""
 
 from coronet.methods import coronet, gan_compression, narrow, omgd, one_shot
-from coronet.methods.base import Carry, Job, Lengths, Method, Phase
+from coronet.methods.base import ROUND, Carry, Job, Lengths, Method, Phase
 
-__all__ = ["METHODS", "Carry", "Job", "Lengths", "Method", "Phase"]
+__all__ = ["METHODS", "ROUND", "Carry", "Job", "Lengths", "Method", "Phase"]
 
 METHODS: dict[str, Method] = {
     "coronet": coronet.METHOD,

@@ -10,10 +10,13 @@ from coronet.datasets import Batch
 from coronet.hypernetwork import Form
 from coronet.importance import Importance
 from coronet.methods import students
+from coronet.methods.vgg import Vgg
 from coronet.networks import Generator, GeneratorConfig
 from coronet.objectives import Objective
 from coronet.search import SearchPlan
 from coronet.training import NamedAdam, Task, Training
+
+ROUND = 4  # steps in which every method does all that its steps do: time is told by whole rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Job:
     """A generator to compress, the game to train it in, and the choices of a method.
 
     importance: measures the dense net; called once, when the search starts. batch_at: the training images of a step.
-    fresh: the players that start untrained; players: a sentence about where each came from.
+    fresh: the players that start untrained; players: a sentence about where each came from. vgg: where a method that
+    can use it was given one.
     """
 
     generator: Generator
@@ -57,6 +61,7 @@ class Job:
     ema: float = 0.0
     mixed_precision: bool = False
     players: tuple[str, ...] = ()
+    vgg: Vgg | None = None
 
     def training(
         self,
@@ -105,7 +110,8 @@ class Method:
     search_cost: what a step of the search takes on average, between a step of the slim net (0) and its own first (1).
     search_share: of the time, where the user does not say it. student: describes the net it would end with, or one
     like it; BudgetError where the ratio cannot be met. teacher: the dense net is imitated as the user says, always
-    (frozen), or while it goes on learning in a game of its own.
+    (frozen), or while it goes on learning in a game of its own. title_with_vgg: the title of one that is another method
+    with VGG-16's weights; empty: it has no use for them.
     """
 
     title: str
@@ -113,5 +119,10 @@ class Method:
     searches: bool = False
     search_cost: float = 1.0
     search_share: float = 0.3
-    student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.cut
+    student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.narrow
     teacher: Literal["as set", "frozen", "learning"] = "as set"
+    title_with_vgg: str = ""
+
+    def named(self, *, vgg: bool) -> str:
+        """Give the title of the method, with VGG-16's weights or without."""
+        return self.title_with_vgg if vgg and self.title_with_vgg else self.title

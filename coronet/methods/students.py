@@ -3,7 +3,6 @@
 The ratio counts from the dense net in all of them, also where the student has other layers.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -18,14 +17,9 @@ from coronet.slimming import choose, floor_counts
 _WIDER = 2  # times the dense widths, up to which a mobile student may go: its blocks cost a fifth or less
 
 
-def cut(config: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
-    """Give the dense net with some of its channels, which ones does not matter."""
-    return _fitted(config, config, plan, {group: torch.ones(width) for group, width in config.widths.items()})
-
-
 def narrow(config: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
     """Give the dense net with the same share of every group's channels."""
-    return _fitted(config, config, plan, _evenly(config.widths))
+    return _fitted(config, config, plan)
 
 
 def mobile(config: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
@@ -34,7 +28,7 @@ def mobile(config: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
         return narrow(config, plan)
     widths = {group: min(_WIDER * width, MAX_WIDTH) for group, width in config.widths.items()}
     widest = replace(config, architecture="mobile_resnet", widths=widths)
-    return _fitted(widest, config, plan, _evenly(widths))
+    return _fitted(widest, config, plan)
 
 
 def student_cost(student: GeneratorConfig, dense: GeneratorConfig, plan: SearchPlan) -> CostModel:
@@ -42,15 +36,9 @@ def student_cost(student: GeneratorConfig, dense: GeneratorConfig, plan: SearchP
     return CostModel(student, None, plan.budget, total=CostModel(dense, None, plan.budget).total)
 
 
-def _evenly(widths: Mapping[str, int]) -> dict[str, torch.Tensor]:
-    """Score the first channel of every group 1 and the last one next to 0, so that a ranking cuts all groups alike."""
-    return {group: torch.arange(width, 0, -1) / width for group, width in widths.items()}
-
-
-def _fitted(
-    widest: GeneratorConfig, dense: GeneratorConfig, plan: SearchPlan, importance: Mapping[str, torch.Tensor]
-) -> GeneratorConfig:
+def _fitted(widest: GeneratorConfig, dense: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
+    """Narrow a net evenly: the first channel of every group scores 1 and the last one next to 0."""
+    even = {group: torch.arange(width, 0, -1) / width for group, width in widest.widths.items()}
     floor = floor_counts(dense.widths, plan.floor)
-    cost = student_cost(widest, dense, plan)
-    kept = choose(importance, cost, plan.ratio, floor=floor, multiple_of=plan.multiple_of)
+    kept = choose(even, student_cost(widest, dense, plan), plan.ratio, floor=floor, multiple_of=plan.multiple_of)
     return widest.with_widths(kept_widths(kept))

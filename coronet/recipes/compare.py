@@ -10,11 +10,14 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from coronet.checkpoints import load, resolve_model
 from coronet.errors import CoronetError, RunError, SettingsError
 from coronet.files import make_folder
 from coronet.recipes.execute import execute
+from coronet.recipes.opening import data_folder, sized
 from coronet.recipes.settings import CompressSettings, MethodName
 from coronet.runs import Run
+from coronet.scenes.cached import is_scenes
 from coronet.settings import check as check_settings
 from coronet.settings import to_json
 from coronet.training import Step
@@ -68,6 +71,7 @@ def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError],
     can be done.
     """
     check(plan)
+    _draw_scenes(plan.settings)
     first: CoronetError | None = None
     for name, settings in plan.runs().items():
         run = _open(out / RUNS / name, settings)
@@ -97,6 +101,7 @@ def as_row(report: Mapping[str, Any]) -> Row:
     """Flatten a run's report: method, ratio, seed, costs, scores and seconds under dotted names."""
     return {
         "method": report["method"],
+        "title": report.get("title", report["method"]),
         "requested_ratio": report["requested_ratio"],
         "seed": report["seed"],
         "ratio": report["ratio"],
@@ -120,16 +125,25 @@ def score_names(found: Sequence[Row]) -> list[str]:
     return [name for name in names if name.rpartition(".")[2] in _SCORES]
 
 
+def _draw_scenes(settings: CompressSettings) -> None:
+    """Draw scenes before the first run starts, whose minutes would pay for all; what is wrong a run says itself."""
+    if is_scenes(settings.data):
+        with suppress(CoronetError):
+            model = load(resolve_model(settings.model), direction=settings.direction)
+            data_folder(sized(settings, model.config.image_size))
+
+
 def _open(path: Path, settings: CompressSettings) -> Run:
     wanted = to_json(settings)
     if not path.exists():
         make_folder(path.parent)
         return Run.create(path, "compress", wanted)
     run = Run.open(path)
-    different = [name for name, value in wanted.items() if run.settings.get(name) != value]
+    had = to_json(CompressSettings()) | run.settings  # a setting may be younger than the run
+    different = [name for name, value in wanted.items() if had[name] != value]
     if different:
         raise RunError(
-            f"{path} was made with another '{different[0]}' ({run.settings.get(different[0])}, now "
+            f"{path} was made with another '{different[0]}' ({had[different[0]]}, now "
             f"{wanted[different[0]]}). Choose another folder."
         )
     return run
@@ -138,7 +152,15 @@ def _open(path: Path, settings: CompressSettings) -> Run:
 def _dense_row(report: Mapping[str, Any]) -> Row:
     costs = {name: report["dense"][name] for name in _COUNTED[1:]}
     scores = _scores(report["teacher_scores"])
-    return {"method": "original", "requested_ratio": 1.0, "seed": None, "ratio": 1.0, **costs, **scores}
+    return {
+        "method": "original",
+        "title": "original",
+        "requested_ratio": 1.0,
+        "seed": None,
+        "ratio": 1.0,
+        **costs,
+        **scores,
+    }
 
 
 def _scores(scores: Mapping[str, Any]) -> Row:
@@ -165,7 +187,12 @@ def _distance(score: Mapping[str, Any]) -> Row:
 
 def _merged(same: Sequence[Row]) -> Row:
     first = same[0]
-    merged: Row = {"method": first["method"], "requested_ratio": first["requested_ratio"], "seeds": len(same)}
+    merged: Row = {
+        "method": first["method"],
+        "title": first["title"],
+        "requested_ratio": first["requested_ratio"],
+        "seeds": len(same),
+    }
     for name in dict.fromkeys(name for each in same for name in each if name not in (*merged, "seed")):
         values = [each[name] for each in same if name in each]
         if isinstance(values[0], str):

@@ -52,6 +52,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
         "onnx": exported.to_json() | {"path": "slim.onnx"},  # a run folder may be moved
         "seed": settings.seed,
         "method": settings.method,
+        "title": opened.title,
         "players": list(players),
         "data": opened.data.summary(),
         "versions": versions(),

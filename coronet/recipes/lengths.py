@@ -14,7 +14,7 @@ from coronet.datasets import Batch
 from coronet.errors import RunError, SettingsError
 from coronet.files import read_json, write_json_atomic
 from coronet.importance import consumer_norm
-from coronet.methods import METHODS, Carry, Job, Lengths
+from coronet.methods import METHODS, ROUND, Carry, Job, Lengths
 from coronet.networks import build
 from coronet.recipes.preparing import Opened, dense_generator, make_job
 from coronet.recipes.settings import CompressSettings
@@ -25,7 +25,7 @@ PRESETS = {"quick": (200, 400), "standard": (1500, 3000), "full": (10_000, 20_00
 LENGTHS = "lengths.json"
 SETTLED = "settled"  # the key beside the lengths: whether they stay as they are
 RESERVE = 0.06  # of the minutes, for evaluation and export
-PROBE_STEPS = 4
+PROBE_STEPS = 1 + ROUND  # a first one, which warms caches up, and a whole round
 LEAST_STEPS = 10  # of search and of fine-tuning, below which minutes are refused
 
 
@@ -68,10 +68,13 @@ def open_deadline(settings: CompressSettings, run: Run, lengths: Lengths) -> Dea
 def last_length(done: int, steps: int, spent: float, left: float) -> int | None:
     """Give the steps that fill the `left` seconds of a phase, of which `done` steps took `spent`; None: too early.
 
-    Told after a third of the time, or of half of the steps that were planned. Up to there the learning rate is that of
-    a phase of any length that is at least twice as long (Training.rate): nothing done so far depends on the answer.
+    Told at the end of a round, after a third of the time or next to half of the steps that were planned; within a round
+    where half of the time or of the steps is over. Up to there the learning rate is that of a phase of any length that
+    is at least twice as long (Training.rate): nothing done so far depends on the answer.
     """
-    if spent < left / 3 and done < steps // 2:
+    half = steps // 2
+    ripe = done % ROUND == 0 and (spent >= left / 3 or done + ROUND > half)
+    if not ripe and spent < left / 2 and done < half:
         return None
     return max(2 * done, done + round((left - spent) / spent * done)) if spent > 0 else steps
 
@@ -139,7 +142,7 @@ def unmeasured(job: Job) -> Job:
 
 
 def step_seconds(training: Training, batch_at: Callable[[int], Batch]) -> float:
-    """Time steps after a first one that warms caches up."""
+    """Give the average of a round of steps, after a first one that warms caches up."""
     steps = fit(training, batch_at)
     seconds = [next(steps).seconds for _ in range(PROBE_STEPS)]
     steps.close()

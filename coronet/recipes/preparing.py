@@ -10,10 +10,13 @@ from coronet.datasets import Dataset
 from coronet.errors import DataError, SettingsError
 from coronet.importance import Importance, consumer_norm, taylor
 from coronet.methods import METHODS, Job, Lengths
+from coronet.methods.vgg import Vgg, load_vgg
 from coronet.networks import Generator
+from coronet.objectives import Teacher, UnpairedObjective
 from coronet.randomness import seeded
 from coronet.recipes.machine import set_up
 from coronet.recipes.opening import (
+    Game,
     batches,
     calibration_images,
     check_direction,
@@ -24,6 +27,8 @@ from coronet.recipes.opening import (
 )
 from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
+
+STANDING = "The teacher stands still: no backward generator was found beside the model, and a fresh one would spoil it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,12 @@ class Opened:
     model: Path
     checkpoint: Checkpoint
     plan: SearchPlan
+    vgg: Vgg | None = None
+
+    @property
+    def title(self) -> str:
+        """Name the method as it is with what there is."""
+        return METHODS[self.settings.method].named(vgg=self.vgg is not None)
 
 
 def open_compression(settings: CompressSettings) -> Opened:
@@ -56,7 +67,8 @@ def open_compression(settings: CompressSettings) -> Opened:
     )
     METHODS[settings.method].student(checkpoint.config, plan)  # or a BudgetError
     _check_teacher(settings, data)
-    return Opened(settings, device, data, model, checkpoint, plan)
+    vgg = load_vgg(Path(settings.vgg)) if settings.vgg and METHODS[settings.method].title_with_vgg else None
+    return Opened(settings, device, data, model, checkpoint, plan, vgg)
 
 
 def dense_generator(opened: Opened) -> Generator:
@@ -67,9 +79,7 @@ def dense_generator(opened: Opened) -> Generator:
 def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
     """Gather what a method needs; the players are made anew at every call."""
     settings = opened.settings
-    learning = METHODS[settings.method].teacher == "learning"  # in the game of a net without a teacher
-    choices = replace(settings, teacher=False) if learning else settings
-    game = compression_game(choices, opened.data, opened.model, dense, opened.device)
+    game = _game(opened, dense)
 
     def importance() -> Importance:
         if settings.importance == "consumer_norm":
@@ -93,18 +103,35 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         ema=settings.ema,
         mixed_precision=settings.mixed_precision,
         players=game.notes,
+        vgg=opened.vgg,
     )
+
+
+def _game(opened: Opened, dense: Generator) -> Game:
+    """Set up the game; a dense net that goes on learning plays that of a net without a teacher.
+
+    Against a fresh backward generator, whose cycles count most, it would lose what it knows: there it is the teacher.
+    """
+    settings = opened.settings
+    learning = METHODS[settings.method].teacher == "learning"
+    choices = replace(settings, teacher=False) if learning else settings
+    game = compression_game(choices, opened.data, opened.model, dense, opened.device)
+    if not learning or "backward" not in game.fresh:
+        return game
+    standing = UnpairedObjective(game.objective.weights, Teacher(dense), {}, pool_size=0)
+    return Game(standing, frozenset(), (STANDING,))
 
 
 def _check_teacher(settings: CompressSettings, data: Dataset) -> None:
     """Raise SettingsError or DataError where the method cannot have the teacher that it lives by."""
     method = METHODS[settings.method]
+    title = method.named(vgg=bool(settings.vgg))
     if method.teacher != "as set" and not settings.teacher:
         raise SettingsError(
-            f"'teacher' is off, but {method.title} learns from the dense net. Switch it on or choose another method."
+            f"'teacher' is off, but {title} learns from the dense net. Switch it on or choose another method."
         )
     if method.teacher == "learning" and data.kind == "single":
         raise DataError(
-            f"{data.root.name} holds images of one side only, but the teacher of {method.title} goes on learning. "
+            f"{data.root.name} holds images of one side only, but the teacher of {title} goes on learning. "
             "Give paired or unpaired data, or choose another method."
         )

@@ -111,6 +111,9 @@ class CompressSettings(OptimisationChoices):
     )
     lambda_distill: float = setting(10.0, "Imitation weight", low=0.0, high=1000.0, group="Losses")
     lambda_feature: float = setting(20.0, "Feature imitation weight", low=0.0, high=1000.0, group="Losses")
+    vgg: str = setting(
+        "", "VGG-16 weights", help="torchvision's vgg16-*.pth, for OMGD's perceptual losses.", group="Losses"
+    )
     warmup_steps: int = setting(50, "Warm-up", low=0, high=MAX_STEPS, help="Of fresh discriminators.", group="Losses")
 
 

@@ -53,13 +53,13 @@ def as_csv(found: Sequence[Row]) -> str:
 
 
 def as_markdown(merged: Sequence[Row]) -> str:
-    """Write a table of method, ratio, cost, time and every score: with the spread over seeds where there are several,
-    else with the interval of a distance."""
+    """Write a table of method (its title), ratio, cost, time and every score: with the spread over seeds where there
+    are several, else with the interval of a distance."""
     scores = score_names(merged)
     head = ["method", "ratio", "GMACs", "parameters", "seconds", "seeds", *map(label, scores)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in merged:
-        cells = [str(row["method"]), f"{row['ratio']:.2f}x", f"{row['macs'] / 1e9:.3f}", f"{row['parameters']:,.0f}"]
+        cells = [str(row["title"]), f"{row['ratio']:.2f}x", f"{row['macs'] / 1e9:.3f}", f"{row['parameters']:,.0f}"]
         cells += [f"{row['seconds.total']:.0f}" if "seconds.total" in row else "", str(row["seeds"])]
         cells += [_with_spread(row, name) for name in scores]
         lines.append(f"| {' | '.join(cells)} |")
@@ -123,7 +123,7 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
                 x=[row["macs"] for row in own],
                 y=[row[score] for row in own],
                 error_y=spread,
-                name=method,
+                name=own[0]["title"] if own else method,
                 mode="lines+markers" if len(own) > 1 else "markers",
                 text=[f"{row['ratio']:.2f}x, {row['parameters']:,.0f} parameters" for row in own],
             )

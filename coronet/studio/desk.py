@@ -198,7 +198,11 @@ class Desk:
     def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
         """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
         demo = find_demo(model or "")
-        fixed = {"model": str(model if demo else self.model(model)), "data": self.data_folder(data)}
+        fixed = {
+            "model": str(model if demo else self.model(model)),
+            "data": self.data_folder(data),
+            "vgg": "",
+        }  # no other path
         if demo and fixed["data"] == demo.data:
             fixed["direction"] = demo.direction
         settings = from_json(CompressSettings, {**choices, **fixed})

@@ -20,7 +20,7 @@ from coronet.studio.squeeze import Squeeze
 
 _TICK_SECONDS = 2.0
 _MOST_POINTS = 300
-_ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method")  # not in the advanced fold
+_ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method", "vgg")  # not in the advanced fold
 _TO_ADDRESS = """(id) => { const url = new URL(location);
   if (id) url.searchParams.set("run", id); else url.searchParams.delete("run");
   history.replaceState(null, "", url); return id; }"""
