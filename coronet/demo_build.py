@@ -38,7 +38,7 @@ SHEET_ROWS = 8
 RATIOS = (2.0, 4.0, 8.0, 16.0)
 SCENES = {"shoes": Amount(2000, 100, SIZE), "horses": Amount(1000, 100, SIZE), "seasons": Amount(1000, 100, SIZE)}
 # What a few thousand steps need and the published recipes do not: enlarging without a checkerboard (transposed
-# convolutions left a grid on every sky), a way back that cannot hide in dots (without it horses grew dots instead of
+# convolutions left a grid on every sky), judges and a way back without dots (else horses grew dots instead of
 # stripes after 2,000 steps), and averaged weights (single steps differ by the colour of the sky).
 _CYCLE_GAN = TrainSettings(kind="cycle_gan", ngf=24, blocks=6, ndf=32, upsample="resize", soften=1.5, ema=0.998)
 # A step on a quarter of the picture costs a quarter; the whole picture follows when there is little left to learn.
@@ -55,8 +55,8 @@ _PIX2PIX = TrainSettings(
 )
 TEACHERS = {  # stages: each starts from what the one before it left
     "shoes": (replace(_PIX2PIX, batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),),
-    "horses": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1400), replace(_WHOLE, steps=300)),
-    "seasons": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1500), replace(_WHOLE, steps=200)),
+    "horses": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1000), replace(_WHOLE, steps=200)),
+    "seasons": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1000), replace(_WHOLE, steps=200)),
 }
 _SHORT = CompressSettings(search_steps=150, finetune_steps=450)
 COMPRESSIONS = {

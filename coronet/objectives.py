@@ -35,8 +35,9 @@ Translate = Callable[[Tensor], Translation]
 class LossWeights:
     """What every term counts; 0 leaves it out. `identity` is relative to `cycle`, as published.
 
-    soften: pixels by which fakes are blurred before their cycle closes. Generators hide what they need for the way back
-    in fine dots (Chu et al. 2017, "CycleGAN, a master of steganography"); a blur leaves them no place.
+    soften: pixels by which CycleGAN's images are blurred before they are judged, and fakes before their cycle closes.
+    Discriminators with strides ask for dots of the size of their strides, and generators hide the way back in dots
+    (Chu et al. 2017, "CycleGAN, a master of steganography"): a blur leaves neither a place, and stripes are left.
     """
 
     gan_mode: GanMode = "lsgan"
@@ -201,14 +202,24 @@ class UnpairedObjective(Objective):
         for player, (images, real) in fakes.items():
             if player in self.networks and real is not None:
                 shown = self._pools[player].exchange(images.detach(), random)
-                judge = self.networks[player]
-                yield (player,), {player: told_apart(judge(real), judge(shown), self.weights.gan_mode)}
+                yield (
+                    (player,),
+                    {
+                        player: told_apart(
+                            self._judged(player, real), self._judged(player, shown), self.weights.gan_mode
+                        )
+                    },
+                )
 
     def _adversarial(self, player: str, images: Tensor) -> Losses:
         if player not in self.networks or not self.weights.gan:
             return {}
         name = player.replace("discriminator", "adversarial")
-        return {name: self.weights.gan * judged_real(self.networks[player](images), self.weights.gan_mode)}
+        return {name: self.weights.gan * judged_real(self._judged(player, images), self.weights.gan_mode)}
+
+    def _judged(self, player: str, images: Tensor) -> Tensor:
+        logits: Tensor = self.networks[player](softened(images, self.weights.soften))
+        return logits
 
     def _cycles(
         self, translate: Translate, source: Tensor, target: Tensor, forward_images: Tensor, backward_images: Tensor
