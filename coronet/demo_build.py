@@ -41,8 +41,10 @@ SCENES = {"shoes": Amount(2000, 100, SIZE), "horses": Amount(1000, 100, SIZE), "
 # convolutions left a grid on every sky), judges and a way back without dots (else horses grew dots instead of
 # stripes after 2,000 steps), and averaged weights (single steps differ by the colour of the sky).
 _CYCLE_GAN = TrainSettings(kind="cycle_gan", ngf=24, blocks=6, ndf=32, upsample="resize", soften=1.5, ema=0.998)
-# A step on a quarter of the picture costs a quarter; the whole picture follows when there is little left to learn.
-_CROPS, _WHOLE = 64, replace(_CYCLE_GAN, learning_rate=1e-4, image_size=SIZE)
+# A step on a quarter of the picture costs a quarter; the whole picture follows when there is little left to learn, and
+# judges see finer things when the coarse ones are right.
+_CROPS = replace(_CYCLE_GAN, image_size=64)
+_WHOLE = replace(_CYCLE_GAN, learning_rate=1e-4, image_size=SIZE, soften=1.0)
 _PIX2PIX = TrainSettings(
     kind="pix2pix",
     ngf=20,
@@ -55,10 +57,10 @@ _PIX2PIX = TrainSettings(
 )
 TEACHERS = {  # stages: each starts from what the one before it left
     "shoes": (replace(_PIX2PIX, batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),),
-    "horses": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1000), replace(_WHOLE, steps=200)),
-    "seasons": (replace(_CYCLE_GAN, image_size=_CROPS, steps=1000), replace(_WHOLE, steps=200)),
+    "horses": (replace(_CROPS, steps=1000), replace(_CROPS, soften=1.0, steps=500), replace(_WHOLE, steps=150)),
+    "seasons": (replace(_CROPS, steps=1000), replace(_WHOLE, steps=200)),
 }
-_SHORT = CompressSettings(search_steps=150, finetune_steps=450)
+_SHORT = CompressSettings(search_steps=100, finetune_steps=300)
 COMPRESSIONS = {
     "shoes": CompressSettings(search_steps=200, finetune_steps=600, batch_size=4),
     "horses": _SHORT,
