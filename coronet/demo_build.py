@@ -44,7 +44,7 @@ _CYCLE_GAN = TrainSettings(kind="cycle_gan", ngf=24, blocks=6, ndf=32, upsample=
 # A step on a quarter of the picture costs a quarter; the whole picture follows when there is little left to learn, and
 # judges see finer things when the coarse ones are right.
 _CROPS = replace(_CYCLE_GAN, image_size=64)
-_WHOLE = replace(_CYCLE_GAN, learning_rate=1e-4, image_size=SIZE, soften=1.0)
+_WHOLE = replace(_CYCLE_GAN, image_size=SIZE, soften=1.0, soften_judges=1.0)
 _PIX2PIX = TrainSettings(
     kind="pix2pix",
     ngf=20,
@@ -57,8 +57,12 @@ _PIX2PIX = TrainSettings(
 )
 TEACHERS = {  # stages: each starts from what the one before it left
     "shoes": (replace(_PIX2PIX, batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),),
-    "horses": (replace(_CROPS, steps=1000), replace(_CROPS, soften=1.0, steps=500), replace(_WHOLE, steps=150)),
-    "seasons": (replace(_CROPS, steps=1000), replace(_WHOLE, steps=200)),
+    "horses": (
+        replace(_CROPS, steps=1400),
+        replace(_WHOLE, ema=0.99, steps=200),
+        replace(_WHOLE, steps=300),
+    ),
+    "seasons": (replace(_CROPS, soften_judges=1.5, steps=1000), replace(_WHOLE, learning_rate=1e-4, steps=200)),
 }
 _SHORT = CompressSettings(search_steps=100, finetune_steps=300)
 COMPRESSIONS = {

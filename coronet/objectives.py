@@ -35,9 +35,9 @@ Translate = Callable[[Tensor], Translation]
 class LossWeights:
     """What every term counts; 0 leaves it out. `identity` is relative to `cycle`, as published.
 
-    soften: pixels by which CycleGAN's images are blurred before they are judged, and fakes before their cycle closes.
-    Discriminators with strides ask for dots of the size of their strides, and generators hide the way back in dots
-    (Chu et al. 2017, "CycleGAN, a master of steganography"): a blur leaves neither a place, and stripes are left.
+    soften, soften_judges: pixels by which CycleGAN's fakes are blurred before their cycle closes, and all images before
+    they are judged. Generators hide the way back in dots (Chu et al. 2017, "CycleGAN, a master of steganography"), and
+    discriminators ask for dots of the size of their strides: a blur leaves neither a place.
     """
 
     gan_mode: GanMode = "lsgan"
@@ -48,6 +48,7 @@ class LossWeights:
     imitation: float = 10.0
     features: float = 1.0
     soften: float = 0.0
+    soften_judges: float = 0.0
 
 
 class Teacher:
@@ -218,7 +219,7 @@ class UnpairedObjective(Objective):
         return {name: self.weights.gan * judged_real(self._judged(player, images), self.weights.gan_mode)}
 
     def _judged(self, player: str, images: Tensor) -> Tensor:
-        logits: Tensor = self.networks[player](softened(images, self.weights.soften))
+        logits: Tensor = self.networks[player](softened(images, self.weights.soften_judges))
         return logits
 
     def _cycles(

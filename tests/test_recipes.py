@@ -490,7 +490,7 @@ ARRIVING = {
     "budget": "params",
     "multiple_of": 4,
 }
-ARRIVING_ALONE = {"lambda_A": 3.0, "lambda_identity": 0.1, "pool_size": 1, "soften": 1.0}
+ARRIVING_ALONE = {"lambda_A": 3.0, "lambda_identity": 0.1, "pool_size": 1, "soften": 1.0, "soften_judges": 1.0}
 ARRIVING_PAIRED = {"lambda_L1": 3.0}
 
 
@@ -626,6 +626,7 @@ TRAINING_ARRIVING = {
     "direction": "BtoA",
     "ndf": 6,
     "soften": 1.0,
+    "soften_judges": 1.0,
 }
 
 

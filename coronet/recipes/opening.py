@@ -203,6 +203,7 @@ def _objective(
         cycle=choices.lambda_A,
         identity=choices.lambda_identity,
         soften=choices.soften,
+        soften_judges=choices.soften_judges,
         imitation=choices.lambda_distill if isinstance(choices, CompressSettings) else 0.0,
         features=choices.lambda_feature if isinstance(choices, CompressSettings) else 0.0,
     )

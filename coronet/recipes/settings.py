@@ -54,7 +54,10 @@ class OptimisationChoices(DataChoices):
         0.5, "Identity weight", low=0.0, high=10.0, help="Times the cycle weight.", group="Training"
     )
     soften: float = setting(
-        0.0, "Soften", low=0.0, high=8.0, help="CycleGAN: pixels of blur against dots (0: off).", group="Training"
+        0.0, "Soften the way back", low=0.0, high=8.0, help="CycleGAN: pixels of blur against dots.", group="Training"
+    )
+    soften_judges: float = setting(
+        0.0, "Soften for judges", low=0.0, high=8.0, help="CycleGAN: pixels; less texture.", group="Training"
     )
     seed: int = setting(0, "Seed", low=0, high=2**31 - 1, group="Training")
     threads: int | None = setting(
