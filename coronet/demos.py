@@ -36,10 +36,10 @@ class Demo:
 
 
 _AHEAD, _BACK = "generator.safetensors", "backward.safetensors"
-DEMOS = {
+DEMOS = {  # the first that is here opens the studio
+    "shoes": Demo("shoes", "AtoB", _AHEAD),
     "horse2zebra": Demo("horses", "AtoB", _AHEAD),
     "zebra2horse": Demo("horses", "BtoA", _BACK),
-    "shoes": Demo("shoes", "AtoB", _AHEAD),
     "summer2winter": Demo("seasons", "AtoB", _AHEAD),
     "winter2summer": Demo("seasons", "BtoA", _BACK),
 }

@@ -124,7 +124,7 @@ def test_demo_names_and_near_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert resolve_model("demo/zebra2horse") == tmp_path / "horses" / "backward.safetensors"
     assert resolve_model(str(tmp_path)) == tmp_path
     with pytest.raises(
-        CheckpointError, match=r"Did you mean 'demo/shoes'\? Demo models: demo/zebra2horse, demo/shoes\.$"
+        CheckpointError, match=r"Did you mean 'demo/shoes'\? Demo models: demo/shoes, demo/zebra2horse\.$"
     ):
         resolve_model("demo/shoos")
     with pytest.raises(CheckpointError, match=r"Did you mean 'generator.safetensors'"):

@@ -130,7 +130,7 @@ def test_a_full_shelf_takes_no_more_models(desk: Desk, monkeypatch: pytest.Monke
 
 
 def test_of_a_pair_the_picture_is_the_left_half(desk: Desk) -> None:
-    assert desk.pictures()[:4] == [*(f"pairs/test/{number}.png" for number in range(3)), "Horse 1"]
+    assert desk.pictures()[:4] == [*(f"pairs/test/{number}.png" for number in range(3)), "Drawing of a shoe 1"]
     assert desk.picture("pairs/test/1.png").size == (32, 32)
 
 
@@ -216,7 +216,7 @@ def test_pictures_of_unpaired_data_come_from_both_sides(tmp_path: Path, desk: De
         ".",  # the drawn ones
     }
     assert desk.picture("zoo/testA/0.png").size == (40, 20)
-    assert [Path(folder).name for folder in desk.data_sets()] == ["pairs", "zoo", "horses", "shoes", "seasons"]
+    assert [Path(folder).name for folder in desk.data_sets()] == ["pairs", "zoo", "shoes", "horses", "seasons"]
 
 
 @pytest.mark.parametrize("written", ["pairs", " pairs ", "{allowed}/pairs", "{allowed}", "pairs/../pairs"])
