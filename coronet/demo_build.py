@@ -57,7 +57,11 @@ _PIX2PIX = TrainSettings(
 )
 TEACHERS = {  # stages: each starts from what the one before it left
     "shoes": (replace(_PIX2PIX, batch_size=4, learning_rate=1e-3, lambda_gan=0.5, steps=8000),),
-    "horses": (replace(_CROPS, steps=1400), *2 * (replace(_WHOLE, ema=0.99, steps=200),)),
+    "horses": (
+        replace(_CROPS, steps=1400),
+        replace(_WHOLE, ema=0.99, steps=200),
+        replace(_WHOLE, ema=0.99, steps=200),
+    ),
     "seasons": (replace(_CROPS, soften_judges=1.5, steps=1000), replace(_WHOLE, learning_rate=1e-4, steps=200)),
 }
 _SHORT = CompressSettings(search_steps=100, finetune_steps=300)

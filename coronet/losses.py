@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coronet.similarity import ssim
+from coronet.similarity import gaussian_window, ssim
 
 GanMode = Literal["lsgan", "vanilla", "hinge"]
 SSIM_SHARE = 0.2  # weight of 1 - SSIM beside the L1 distance in `imitation`
@@ -44,9 +44,7 @@ def softened(images: Tensor, sigma: float) -> Tensor:
     if not sigma:
         return images
     reach = min(math.ceil(2.5 * sigma), min(images.shape[-2:]) - 1)
-    offsets = torch.arange(-reach, reach + 1, dtype=torch.float64)
-    window = torch.exp(-offsets.square() / (2.0 * sigma**2))
-    row = (window / window.sum()).to(images).expand(images.shape[1], 1, 1, -1)
+    row = gaussian_window(2 * reach + 1, sigma).to(images).expand(images.shape[1], 1, 1, -1)
     padded = F.pad(images, (reach, reach, reach, reach), mode="reflect")
     rows = F.conv2d(padded, row, groups=images.shape[1])
     return F.conv2d(rows, row.transpose(2, 3), groups=images.shape[1])

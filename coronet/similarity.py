@@ -36,7 +36,7 @@ def ssim(
     first, second = (
         images.float() if images.dtype in (torch.float16, torch.bfloat16) else images for images in (first, second)
     )
-    window = _gaussian(window_size, sigma).to(first)
+    window = gaussian_window(window_size, sigma).to(first)
     rows, columns = _sliding(window, height), _sliding(window, width).T
     planes = torch.stack([first, second, first * first, second * second, first * second])
     with torch.autocast(first.device.type, enabled=False):  # E[x^2] - E[x]^2 cancels in half precision
@@ -49,7 +49,7 @@ def ssim(
     return (luminance * (2.0 * covariance + high) / (variances + high)).mean(dim=(1, 2, 3))
 
 
-def _gaussian(size: int, sigma: float) -> Tensor:
+def gaussian_window(size: int, sigma: float) -> Tensor:
     """Give a normalised window (size,) in float64."""
     offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
     window = torch.exp(-offsets.square() / (2.0 * sigma**2))
