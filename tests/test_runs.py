@@ -41,8 +41,10 @@ def test_open_gives_what_create_wrote(run: Run) -> None:
 
 def test_create_takes_an_empty_folder_and_makes_missing_parents(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    Run.create(tmp_path / "empty", "train", {})
-    Run.create(tmp_path / "a" / "b", "train", {})
+    for folder in (tmp_path / "empty", tmp_path / "a" / "b"):
+        Run.create(folder, "train", {"seed": 3})
+        opened = Run.open(folder)
+        assert (opened.verb, opened.settings, opened.status()) == ("train", {"seed": 3}, "new")
 
 
 def test_create_refuses_a_run_and_names_resume(run: Run) -> None:
