@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import l1_loss
 
 from coronet.methods import ROUND, Carry, Lengths
+from coronet.methods.deepening import ExpansionBlock, deepened
 from coronet.methods.omgd import METHOD, OnlineTeaching, channels_weight, total_variation
+from coronet.networks import initialise
 from coronet.objectives import Teacher, Translation, UnpairedObjective, tapped
 from coronet.recipes.lengths import step_seconds
 from coronet.recipes.preparing import STANDING, dense_generator, make_job, open_compression
@@ -32,14 +35,19 @@ class Clock:
         return self.now
 
 
+def initialised(network):
+    initialise(network, random())
+    return network
+
+
 def random(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def teaching(kind):
+def teaching(kind, *, deep=False):
     """Give the objective of teacher and student, and a student."""
     job = compression_job(KINDS[kind], kind, teacher=False)
-    return OnlineTeaching(job.objective, job.generator, STUDENTS[kind], 0), net(STUDENTS[kind], 8), job
+    return OnlineTeaching(job.objective, job.generator, STUDENTS[kind], 0, deep=deep), net(STUDENTS[kind], 8), job
 
 
 def gradients(losses, network):
@@ -47,9 +55,10 @@ def gradients(losses, network):
     return torch.autograd.grad(total, list(network.parameters()), allow_unused=True, retain_graph=True)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_students_loss_touches_nobody_and_the_teachers_never_sees_the_student(kind):
-    game, student, job = teaching(kind)
+@pytest.mark.parametrize(("kind", "deep"), [("paired", False), ("paired", True), ("unpaired", False)])
+def test_the_students_loss_touches_nobody_and_the_teachers_never_sees_the_student(kind, deep):
+    game, student, job = teaching(kind, deep=deep)
+    assert ("deep_teacher" in game.networks) == deep
     moves = list(game.play(lambda images: tapped(student, images), {}, job.batch_at(0), random()))
     *teachers, (players, losses) = moves
     assert players == ("generator", "maps")
@@ -60,6 +69,57 @@ def test_the_students_loss_touches_nobody_and_the_teachers_never_sees_the_studen
     for _, losses in teachers:
         assert all(gradient is None for gradient in gradients(losses, student))
         assert all(gradient is None for gradient in gradients(losses, game.networks["maps"]))
+
+
+def test_a_deep_teacher_learns_the_truth_and_the_student_from_both():
+    game, student, job = teaching("paired", deep=True)
+    deep = game.networks["deep_teacher"]
+    batch, made, answers = job.batch_at(0), [], []
+    deep.register_forward_hook(lambda module, inputs, output: made.append(output.detach()))
+    student.register_forward_hook(lambda module, inputs, output: answers.append(output.detach()))
+    moves = list(game.play(lambda images: tapped(student, images), {}, batch, random()))
+    assert [players for players, _ in moves] == [
+        ("discriminator",),
+        ("teacher",),
+        ("discriminator",),
+        ("deep_teacher",),
+        ("generator", "maps"),
+    ]
+    (images,), (answer,), losses, weights = made, answers, moves[-1][1], game.weights
+    assert moves[3][1]["L1"].item() == pytest.approx(weights.reconstruction * l1_loss(images, batch.target).item())
+    assert losses["ssim_deep"].item() == pytest.approx(10 * (1 - ssim(answer, images).mean().item()))
+    assert {"ssim", "ssim_deep", "L1_to_teacher", "L1_to_teacher_deep", "channels", "variation"} == {*losses}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deepened_net_is_deeper_and_translates_to_the_same_shape(kind):
+    config = KINDS[kind]
+    deep = initialised(deepened(config))
+    images = torch.rand(2, 3, config.image_size, config.image_size, generator=random()) * 2 - 1
+    made = deep(images)
+    assert made.shape == images.shape
+    assert bool(torch.isfinite(made).all())
+    blocks = [module for module in deep.modules() if isinstance(module, ExpansionBlock)]
+    normed = 2 * (config.levels - 1) - 1 if config.architecture == "unet" else 0
+    assert len(blocks) == (2 * normed if normed else 4 + 2)
+    gradients = torch.autograd.grad(made.square().mean(), list(deep.parameters()))
+    assert all(bool(gradient.abs().max() > 0) for gradient in gradients[:1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "teacher", "wanted", "has"),
+    [
+        ("paired", False, True, True),
+        ("paired", False, False, False),
+        ("paired", True, True, False),
+        ("unpaired", False, True, False),
+    ],
+)
+def test_only_a_learning_pix2pix_has_a_deep_teacher(kind, teacher, wanted, has):
+    job = replace(compression_job(KINDS[kind], kind, teacher=teacher), deep_teacher=wanted)
+    (tune,) = [phase for phase in METHOD.phases(job) if phase.name == "finetune"]
+    training = tune.start(tune.prepare(Carry()))
+    assert ("deep_teacher" in training.task.parameters()) == has
 
 
 class Waiting(GeneratorTask):

@@ -43,7 +43,7 @@ class Job:
 
     importance: measures the dense net; called once, when the search starts. batch_at: the training images of a step.
     fresh: the players that start untrained; players: a sentence about where each came from. vgg: where a method that
-    can use it was given one.
+    can use it was given one. deep_teacher: whether OMGD has its second teacher, on pairs.
     """
 
     generator: Generator
@@ -62,6 +62,7 @@ class Job:
     mixed_precision: bool = False
     players: tuple[str, ...] = ()
     vgg: Vgg | None = None
+    deep_teacher: bool = True
 
     def training(
         self,

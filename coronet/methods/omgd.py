@@ -9,12 +9,15 @@ for one of the teacher.
 The perceptual terms need VGG-16's weights. Without them the L1 distance stands in their place, for SSIM hardly sees a
 tint, and the method says so in its title.
 
-Departures: Pix2Pix's second, deeper teacher is left out: untrained as it starts, it would cost 19 / ratio times as much
-as the dense ResNet, which is little at the published ratio of 40 and most of the time at 4. The teacher has been
-trained before; where its CycleGAN would have a fresh backward generator it stands still. The student imitates the
-latest teacher, not the best so far; of CycleGAN's two directions only the one asked for gets a student.
+Pix2Pix has a second teacher, as narrow as the student and deeper, which starts untrained and plays the same game with
+the same discriminator; the student imitates its images, too. It takes time: it can be left out.
+
+Departures: The wide teacher has been trained before; where its CycleGAN would have a fresh backward generator it stands
+still. The teachers of a ResNet share a whole discriminator, not its first layers only. The student imitates the latest
+teacher, not the best so far; of CycleGAN's two directions only the one asked for gets a student.
 """
 
+from collections.abc import Generator as PythonGenerator
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
@@ -27,11 +30,12 @@ from coronet.channels import Kept, keep_all
 from coronet.datasets import Batch
 from coronet.methods import students
 from coronet.methods.base import ROUND, Job, Method, Phase
+from coronet.methods.deepening import deepened
 from coronet.methods.distilling import Remembering, received, tapped_widths
 from coronet.methods.parts import fine_tune, from_scratch, warm_up
 from coronet.methods.vgg import Vgg, gram
 from coronet.networks import Generator, GeneratorConfig, initialise
-from coronet.objectives import ImagePool, Objective, Translate, Translation, tapped
+from coronet.objectives import ImagePool, Objective, PairedObjective, Translate, Translation, tapped
 from coronet.randomness import seeded
 from coronet.similarity import ssim
 from coronet.training import Losses, Players
@@ -52,8 +56,9 @@ TEACHER_RATE = 0.4  # times the learning rate: 2e-4, as published, where the stu
 def phases(job: Job) -> list[Phase]:
     """Give the phases: warm up the teacher's fresh opponents, then train teacher and student together."""
     config = students.mobile(job.generator.config, job.plan)
-    objective = OnlineTeaching(job.objective, job.generator, config, job.seed, vgg=job.vgg)
-    shares = dict.fromkeys((*job.objective.networks, "teacher"), TEACHER_RATE)
+    deep = job.deep_teacher and isinstance(job.objective, PairedObjective)
+    objective = OnlineTeaching(job.objective, job.generator, config, job.seed, vgg=job.vgg, deep=deep)
+    shares = {player: TEACHER_RATE for player in objective.networks if player != "maps"}
     return [warm_up(job), fine_tune(job, from_scratch(job, config), objective=objective, shares=shares)]
 
 
@@ -84,12 +89,19 @@ class ChannelMaps(nn.Module):
 
 
 class OnlineTeaching(Objective):
-    """A game played by the teacher, and a student who imitates what the teacher does."""
+    """A game played by one teacher or two, and a student who imitates what they do."""
 
     def __init__(
-        self, game: Objective, dense: Generator, student: GeneratorConfig, seed: int, *, vgg: Vgg | None = None
+        self,
+        game: Objective,
+        dense: Generator,
+        student: GeneratorConfig,
+        seed: int,
+        *,
+        vgg: Vgg | None = None,
+        deep: bool = False,
     ) -> None:
-        """Take the teacher's game and the dense net, of which a copy goes on learning.
+        """Take the teachers' game and the dense net, of which a copy goes on learning; deep: add the second teacher.
 
         In a game that has a teacher already, that one is imitated: it stands still, and nobody plays.
         """
@@ -98,6 +110,10 @@ class OnlineTeaching(Objective):
         ours, theirs, device = tapped_widths(student), tapped_widths(dense.config), next(dense.parameters()).device
         maps = ChannelMaps(ours, theirs, seeded(seed, "maps")).to(device)
         players = game.networks | {"teacher": self._teacher} if self._learns else {}
+        self._deep = deepened(student).to(device) if deep and self._learns else None
+        if self._deep is not None:
+            initialise(self._deep, seeded(seed, "deep teacher"))
+            players = players | {"deep_teacher": self._deep}
         super().__init__(game.weights, None, players | {"maps": maps})
         self._game = game
         self._vgg = None if vgg is None else vgg.to(device)
@@ -124,15 +140,27 @@ class OnlineTeaching(Objective):
     ) -> Iterator[tuple[Players, Losses]]:
         """Yield the moves of the teacher and its opponents, where it is their turn, then the student's."""
         if self._learns and (batch.paired or self._steps % ROUND == 0):
-            self._teacher.train()
-            remembering = Remembering(lambda images: tapped(self._teacher, images), batch.source)
-            for players, losses in self._game.play(remembering, self._everything, batch, random):
-                yield tuple("teacher" if player == "generator" else player for player in players), losses
-            taught = remembering.translation
+            taught = yield from self._taught("teacher", self._teacher, batch, random)
         else:
             taught = self._shown(batch.source)
-        yield ("generator", "maps"), self._imitated(translate(batch.source), taught, batch)
+        translation = translate(batch.source)
+        losses = self._imitated(translation, taught, batch)
+        if self._deep is not None:
+            deep = yield from self._taught("deep_teacher", self._deep, batch, random)
+            further = self._images_alike(translation.images, deep.images.detach())
+            losses |= {f"{name}_deep": loss for name, loss in further.items()}
+        yield ("generator", "maps"), losses
         self._steps += 1
+
+    def _taught(
+        self, name: str, teacher: Generator, batch: Batch, random: torch.Generator
+    ) -> PythonGenerator[tuple[Players, Losses], None, Translation]:
+        """Let a teacher play its game and give its translation of the batch."""
+        teacher.train()
+        remembering = Remembering(lambda images: tapped(teacher, images), batch.source)
+        for players, losses in self._game.play(remembering, self._everything, batch, random):
+            yield tuple(name if player == "generator" else player for player in players), losses
+        return remembering.translation
 
     @torch.no_grad()
     def _shown(self, images: Tensor) -> Translation:
@@ -149,19 +177,19 @@ class OnlineTeaching(Objective):
         ]
         weight = channels_weight(self._teacher.config, self._share, paired=batch.paired)
         return {
-            "ssim": SSIM_WEIGHT * (1.0 - ssim(images, wanted).mean()),
             "channels": weight * torch.stack(terms).sum(),
             "variation": VARIATION_WEIGHT * total_variation(images),
-            **self._looks(images, wanted),
+            **self._images_alike(images, wanted),
         }
 
-    def _looks(self, images: Tensor, wanted: Tensor) -> Losses:
-        """Compare style and content as VGG-16 sees them or, without one, pixels."""
+    def _images_alike(self, images: Tensor, wanted: Tensor) -> Losses:
+        """Compare structure, and style and content as VGG-16 sees them or, without one, pixels."""
+        structure = {"ssim": SSIM_WEIGHT * (1.0 - ssim(images, wanted).mean())}
         if self._vgg is None:
-            return {"L1_to_teacher": L1_WEIGHT * F.l1_loss(images, wanted)}
+            return structure | {"L1_to_teacher": L1_WEIGHT * F.l1_loss(images, wanted)}
         ours, theirs = self._vgg(images), self._vgg(wanted)
         styles = [F.l1_loss(gram(one), gram(other)) for one, other in zip(ours, theirs, strict=True)]
-        return {
+        return structure | {
             "style": GRAM_WEIGHT * torch.stack(styles).sum(),
             "content": CONTENT_WEIGHT * F.l1_loss(ours[CONTENT_LAYER], theirs[CONTENT_LAYER]),
         }

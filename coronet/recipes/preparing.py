@@ -104,6 +104,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         mixed_precision=settings.mixed_precision,
         players=game.notes,
         vgg=opened.vgg,
+        deep_teacher=settings.deep_teacher,
     )
 
 

@@ -117,6 +117,9 @@ class CompressSettings(OptimisationChoices):
     vgg: str = setting(
         "", "VGG-16 weights", help="torchvision's vgg16-*.pth, for OMGD's perceptual losses.", group="Losses"
     )
+    deep_teacher: bool = setting(
+        True, "Deep teacher", help="OMGD on pairs: the second, deeper teacher; it takes time.", group="Losses"
+    )
     warmup_steps: int = setting(50, "Warm-up", low=0, high=MAX_STEPS, help="Of fresh discriminators.", group="Losses")
 
 
