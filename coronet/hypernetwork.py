@@ -17,7 +17,6 @@ from coronet.randomness import seeded
 
 Form = Literal["factored", "paper"]
 LEAST_LATENT = 0.02
-LATENT_RANGE = (0.1, 4.0)
 
 
 class Hypernetwork:
@@ -48,24 +47,21 @@ class Hypernetwork:
     def from_generator(
         cls,
         generator: Generator,
-        importance: Mapping[str, Tensor] | None = None,
+        latents: Mapping[str, Tensor] | None = None,
         *,
         form: Form = "factored",
         embedding: int = 8,
         random: torch.Generator | None = None,
     ) -> "Hypernetwork":
-        """Start exactly equal to the generator: K = W / (z_out z_in) for latents z taken from the importance.
+        """Start exactly equal to the generator: K = W / (z_out z_in), for positive latents z, all ones unless given.
 
-        importance: {group: positive numbers}; all ones without it. embedding: m of the paper's form, whose
-        redundant directions are drawn from `random` (hyperfan-in).
+        Adam moves a weight by its rate times z_out z_in: with ones it learns as fast as in a plain net. embedding: m of
+        the paper's form, whose redundant directions are drawn from `random` (hyperfan-in).
         """
         axes = generator.axes()
-        widths = generator.config.widths
-        latents = {group: torch.ones(width) for group, width in widths.items()}
-        if importance is not None:
-            latents = initial_latents(importance)
         first = next(generator.parameters())
-        latents = {group: latent.to(first) for group, latent in latents.items()}
+        ones = {group: torch.ones(width) for group, width in generator.config.widths.items()}
+        latents = {group: latent.to(first) for group, latent in (latents or ones).items()}
         parameters = dict(generator.named_parameters())
         kernels = {
             name: tensor.detach() / latent_product(axes[name], latents, tensor)
@@ -118,8 +114,7 @@ class Hypernetwork:
 
         threshold: one number per group, or one per channel, as of a weighted penalty.
 
-        Protected channels never reach zero. The survivors of a group are scaled back to their sum before the step:
-        plain soft thresholding would take contrast from every layer that no norm follows.
+        Protected channels never reach zero.
         """
         for group, latent in self.latents.items():
             size = latent.abs()
@@ -127,9 +122,7 @@ class Hypernetwork:
             safe = torch.zeros_like(size, dtype=torch.bool)
             safe[protected[group].to(size.device)] = True
             shrunk = torch.where(safe, shrunk.maximum(size.clamp_max(LEAST_LATENT)), shrunk)
-            living = shrunk > 0
-            scale = size[living].sum() / shrunk[living].sum().clamp_min(1e-30)
-            latent.copy_(latent.sign() * shrunk * scale)
+            latent.copy_(latent.sign() * shrunk)
 
     @torch.no_grad()
     def fix_gauge(self, mean: Mapping[str, float] | None = None) -> None:
@@ -212,20 +205,6 @@ class _Scaled(torch.autograd.Function):
 def _scaled(kernel: Tensor, product: Tensor) -> Tensor:
     scaled: Tensor = _Scaled.apply(kernel, product)  # type: ignore[no-untyped-call]
     return scaled
-
-
-def initial_latents(importance: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn importance into latents of the same order, within and across groups: fourth root, median 1, in 0.1 .. 4.
-
-    Adam moves a weight by its rate times z_out z_in; the root keeps that factor between channels moderate.
-    """
-    values = torch.cat([scores.detach().double().flatten() for scores in importance.values()])
-    median = values.median().clamp_min(1e-30)
-    low, high = LATENT_RANGE
-    return {
-        group: (scores.detach().double() / median).pow(0.25).clamp(low, high).float()
-        for group, scores in importance.items()
-    }
 
 
 def latent_product(dims: tuple[tuple[str, ...], ...], latents: Mapping[str, Tensor], like: Tensor) -> Tensor:

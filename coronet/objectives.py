@@ -6,6 +6,7 @@ the generator only as a function from images to a Translation, so dense, slim an
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,6 +111,14 @@ class Objective(ABC):
     @abstractmethod
     def pools(self) -> dict[str, ImagePool]:
         """Give the image pools, by name."""
+
+    def unjudged(self) -> "Objective":
+        """Give the same game without its discriminators: nobody hears what they say, and they learn nothing."""
+        quiet = copy(self)
+        quiet.networks = {
+            player: network for player, network in self.networks.items() if not player.startswith("discriminator")
+        }
+        return quiet
 
     def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
         """Give what the other players learn."""

@@ -18,17 +18,25 @@ class GeneratorTask(Task):
     """Train a generator, dense or slim, in a game.
 
     kept: the teacher's channels that this generator has (all of them when it is dense). ema: share of the old value in
-    the moving average of the weights, of this generator and of the game's backward one; 0: no average.
+    the moving average of the weights, of this generator and of the game's backward one; 0: no average. judged_every:
+    steps from one in which discriminators play to the next.
     """
 
     def __init__(
-        self, generator: Generator, objective: Objective, *, kept: Kept | None = None, ema: float = 0.0
+        self,
+        generator: Generator,
+        objective: Objective,
+        *,
+        kept: Kept | None = None,
+        ema: float = 0.0,
+        judged_every: int = 1,
     ) -> None:
         self.generator = generator
         self.objective = objective
+        self.judged_every = judged_every
         self.kept = dict(kept) if kept is not None else keep_all(generator.config.widths)
         self.ema = ema
-        self.steps = 0  # averaged so far
+        self.steps = 0  # so far
         self.averaged = {
             player: {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
             for player, network in self.generators().items()
@@ -59,7 +67,8 @@ class GeneratorTask(Task):
     def play(self, batch: Batch, random: torch.Generator) -> Iterator[tuple[Players, Losses]]:
         """Play the objective's game with the generator in training mode."""
         self.generator.train()
-        yield from self.objective.play(lambda images: tapped(self.generator, images), self.kept, batch, random)
+        game = self.objective.unjudged() if self.steps % self.judged_every else self.objective
+        yield from game.play(lambda images: tapped(self.generator, images), self.kept, batch, random)
 
     @torch.no_grad()
     def after_step(self, gradients: Gradients, progress: float) -> dict[str, Cut]:

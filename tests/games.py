@@ -94,8 +94,8 @@ def search_task(
     plan = {"ratio": 3.0, "floor": 0.1, "events": 50} | plan
     if importance is None:
         importance = per_cost(consumer_norm(dense), CostModel(config, None, plan.get("budget", "macs")), config.widths)
-    hypernetwork = Hypernetwork.from_generator(dense, importance, form=form, embedding=2)
-    return SearchTask(config, hypernetwork, objective, SearchPlan(**plan))
+    hypernetwork = Hypernetwork.from_generator(dense, form=form, embedding=2)
+    return SearchTask(config, hypernetwork, objective, SearchPlan(**plan), importance)
 
 
 def start(task: Task, *, steps: int = STEPS, seed: int = 0, **choices: Any) -> Training:

@@ -5,7 +5,7 @@ import torch
 
 from coronet.channels import along, kept_widths
 from coronet.cost import CostModel
-from coronet.hypernetwork import LATENT_RANGE, Hypernetwork, initial_latents
+from coronet.hypernetwork import Hypernetwork
 from coronet.networks import build, resnet_config
 from coronet.slimming import choose, largest_ratio, slim
 from tests.nets import TINY, random_kept, random_net
@@ -65,8 +65,8 @@ def slices(tensor, dims, group, channel, widths):
 def test_starts_equal_to_the_dense_net(name, form, dtype, tolerance):
     for seed in range(3):
         net, images = random_net(name, seed=seed, dtype=dtype)
-        heavy_tailed = {group: latent ** (1 + 5 * seed) for group, latent in random_latents(net.config, seed).items()}
-        hypernetwork = Hypernetwork.from_generator(net, heavy_tailed, form=form, embedding=3)
+        latents = None if seed == 0 else random_latents(net.config, seed)
+        hypernetwork = Hypernetwork.from_generator(net, latents, form=form, embedding=3)
         assert hypernetwork.weights().keys() == net.state_dict().keys()
         assert (run(net, hypernetwork.weights(), images) - net(images)).abs().max() <= tolerance
 
@@ -287,18 +287,13 @@ def only(group, latent):
 
 SHRINKS = {
     # latents, threshold, protected channels -> latents after the step
-    "survivors keep their sum": (
-        [0.5, -1.0, 2.0, 0.1],
-        0.3,
-        [2],
-        [0.2 * 3.5 / 2.6, -0.7 * 3.5 / 2.6, 1.7 * 3.5 / 2.6, 0],
-    ),
-    "a protected channel stays": ([1.0, 0.1], 0.5, [0, 1], [0.5 * 1.1 / 0.52, 0.02 * 1.1 / 0.52]),
-    "a tiny protected channel is not raised": ([1.0, 0.01], 0.5, [0, 1], [0.5 * 1.01 / 0.51, 0.01 * 1.01 / 0.51]),
-    "a protected channel above the threshold shrinks": ([1.0, 0.6], 0.5, [1], [0.5 * 1.6 / 0.6, 0.1 * 1.6 / 0.6]),
-    "the dead stay dead": ([0.0, 1.0, 0.0], 0.1, [0, 1], [0.0, 1.0, 0.0]),
+    "each is smaller by the threshold": ([0.5, -1.0, 2.0, 0.1], 0.3, [2], [0.2, -0.7, 1.7, 0]),
+    "a protected channel stays": ([1.0, 0.1], 0.5, [0, 1], [0.5, 0.02]),
+    "a tiny protected channel is not raised": ([1.0, 0.01], 0.5, [0, 1], [0.5, 0.01]),
+    "a protected channel above the threshold shrinks": ([1.0, 0.6], 0.5, [1], [0.5, 0.1]),
+    "the dead stay dead": ([0.0, 1.0, 0.0], 0.1, [0, 1], [0.0, 0.9, 0.0]),
     "no threshold, no change": ([0.3, 0.0, -2.0], 0.0, [0], [0.3, 0.0, -2.0]),
-    "equal to the threshold dies": ([0.25, 1.0], 0.25, [1], [0.0, 1.0]),
+    "equal to the threshold dies": ([0.25, 1.0], 0.25, [1], [0.0, 0.75]),
 }
 
 
@@ -315,11 +310,8 @@ def test_shrinking_again_and_again_keeps_the_protected_channels_and_the_order():
     order = hypernetwork.importance()["g"].argsort(descending=True)
     protected = {"g": order[:3]}
     for _ in range(200):
-        before = hypernetwork.latents["g"].detach().clone()
         hypernetwork.shrink({"g": 0.02}, protected)
         alive = hypernetwork.alive()["g"]
-        after = hypernetwork.latents["g"].detach()
-        assert float(after.sum()) == pytest.approx(float(before[alive].sum()), rel=1e-5)
         assert sorted(alive.tolist()) == sorted(order[: len(alive)].tolist())
         assert set(protected["g"].tolist()) <= set(alive.tolist())
     assert len(alive) < 40
@@ -406,24 +398,3 @@ def test_building_a_hypernetwork_leaves_the_generator_alone():
     assert largest_change(before, net.state_dict()) == 0
     moved = [key for key, tensor in hypernetwork.buffers.items() if not torch.equal(tensor, before[key])]
     assert moved == list(hypernetwork.buffers)  # the running statistics it trains are its own
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_initial_latents_keep_the_order_of_the_importance(seed):
-    """Within and across groups, whatever the unit of the scores."""
-    config = TINY["unet"]
-    importance = {group: latent ** (1 + seed) for group, latent in random_latents(config, seed).items()}
-    latents = initial_latents(importance)
-    ranked = torch.cat([latents[group] for group in importance])[torch.cat(list(importance.values())).argsort()]
-    assert (ranked.diff() >= 0).all()
-    assert float(ranked.median()) == pytest.approx(1.0)
-    assert LATENT_RANGE[0] <= float(ranked.min()) <= float(ranked.max()) <= LATENT_RANGE[1]
-    scaled = initial_latents({group: scores * 1e9 for group, scores in importance.items()})
-    assert largest_change(latents, scaled) <= 1e-6
-
-
-def test_initial_latents_are_never_zero():
-    for scores in ([0.0, 0.0, 0.0], [0.0, 1e-300, 1e300], [1.0, 1.0, 1.0]):
-        latent = initial_latents({"g": torch.tensor(scores, dtype=torch.float64)})["g"]
-        assert latent.isfinite().all()
-        assert (latent >= LATENT_RANGE[0]).all()

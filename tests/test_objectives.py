@@ -62,6 +62,19 @@ def test_in_cyclegan_both_generators_move_first():
     ]
 
 
+@pytest.mark.parametrize("game", [paired_game(RESNET, teacher=True), cycle_game(RESNET)])
+def test_an_unjudged_game_is_the_same_without_discriminators(game):
+    quiet, batch = game.unjudged(), batches(RESNET)(0)
+    ((players, losses),) = moves(quiet, batch=batch)
+    *_, (_, whole) = [move for move in moves(game, batch=batch) if move[0][0] == "generator"]
+    assert players[0] == "generator"
+    named = {name for name in whole if not name.startswith("adversarial")}
+    assert named < {*whole}
+    assert {name: number(loss) for name, loss in losses.items()} == {name: number(whole[name]) for name in named}
+    assert all(quiet.networks[player] is game.networks[player] for player in quiet.networks)
+    assert "discriminator" in game.networks
+
+
 def test_without_judges_only_the_generators_move():
     assert [players for players, _ in moves(pupil_game(RESNET, judged=False))] == [("generator", "backward")]
 

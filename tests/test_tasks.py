@@ -132,6 +132,19 @@ def test_the_least_important_channels_go_first():
     assert all(kept.tolist() == list(range(len(kept))) for kept in task.kept.values())
 
 
+@pytest.mark.parametrize(("teacher", "judged"), [(True, False), (False, True)])
+def test_a_search_that_imitates_needs_no_discriminator(teacher, judged):
+    """It keeps it as it is for the fine-tuning; without a teacher it plays the whole game."""
+    game = paired_game(UNET, teacher=teacher)
+    before = stored(game.networks["discriminator"].state_dict())
+    training = start(search_task(UNET, game), steps=4, learning_rate=1e-3)
+    steps = list(fit(training, batches(UNET)))
+    assert all(("discriminator" in step.losses) == judged for step in steps)
+    assert all(("adversarial" in step.losses) == judged for step in steps)
+    kept = stored(training.state()["task"]["objective"]["networks"]["discriminator"])
+    assert (differences(before, kept) == []) == (not judged)
+
+
 # What is removed is gone
 
 
@@ -281,6 +294,29 @@ def test_imitating_makes_a_student_alike():
 
 
 # Warming up
+
+
+@pytest.mark.parametrize("game", [paired_game(UNET, teacher=True), pupil_game(UNET)])
+def test_discriminators_play_in_every_third_step(game):
+    task = GeneratorTask(net(UNET, 4), game, judged_every=3)
+    judged = []
+    for step in fit(start(task, steps=7), batches(UNET)):
+        judged.append("discriminator" in step.losses)
+        assert ("adversarial" in step.losses) == judged[-1]
+        assert "imitation" in step.losses
+    assert judged == [True, False, False] * 2 + [True]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_resumed_training_keeps_the_discriminators_turn(stop):
+    whole, second = (
+        start(GeneratorTask(net(UNET, 4), paired_game(UNET, teacher=True), judged_every=3), steps=6) for _ in range(2)
+    )
+    for step in fit(whole, batches(UNET)):
+        if step.step == stop:
+            second.load_state(stored(whole.state()))
+    list(fit(second, batches(UNET)))
+    assert differences(stored(whole.state()), stored(second.state())) == []
 
 
 def test_a_warm_up_moves_the_fresh_players_alone():

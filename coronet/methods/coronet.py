@@ -1,6 +1,6 @@
 """CoroNetGAN: search with a hypernetwork along a budget plan, then fine-tune the slim student (arXiv 2403.08261).
 
-Departures that measurements asked for: latents start from Taylor importance per cost instead of noise, the plan
+Departures that measurements asked for: the ranking starts from Taylor importance per cost instead of noise, the plan
 replaces a hand-tuned lambda, dead channels leave the network at once, and a teacher is the default (it can be off).
 """
 
@@ -28,10 +28,8 @@ def _search(job: Job, carry: Carry) -> Training:
     config = job.generator.config
     importance = per_cost(job.importance(), CostModel(config, None, job.plan.budget), config.widths)
     random = seeded(job.seed, "hypernetwork")
-    hypernetwork = Hypernetwork.from_generator(
-        job.generator, importance, form=job.form, embedding=job.embedding, random=random
-    )
-    task = SearchTask(config, hypernetwork, job.objective, job.plan)
+    hypernetwork = Hypernetwork.from_generator(job.generator, form=job.form, embedding=job.embedding, random=random)
+    task = SearchTask(config, hypernetwork, job.objective, job.plan, importance)
     return job.training(task, "search", job.lengths.search, job.search_learning_rate, carry)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from coronet.channels import keep_all
-from coronet.methods.base import Carry, Job, Phase
+from coronet.methods.base import ROUND, Carry, Job, Phase
 from coronet.networks import Generator, GeneratorConfig, build, initialise
 from coronet.objectives import Objective
 from coronet.randomness import seeded
@@ -38,7 +38,9 @@ def fine_tune(
     def start(carry: Carry) -> Training:
         student = carry.student if carry.student is not None else job.generator
         kept = carry.kept if carry.kept is not None else keep_all(job.generator.config.widths)
-        task = GeneratorTask(student, objective or job.objective, kept=kept, ema=job.ema)
+        game = objective or job.objective
+        judged_every = ROUND if game.teacher else 1  # in the steps between it imitates, which is sooner done
+        task = GeneratorTask(student, game, kept=kept, ema=job.ema, judged_every=judged_every)
         steps = job.lengths.finetune
         return job.training(task, "finetune", steps, job.learning_rate, carry, decay=True, shares=shares)
 

@@ -111,7 +111,7 @@ class PhasedRun:
 
     def _phase_steps(self, training: Training, before: int) -> Steps:
         spent = self._seconds.get(training.phase, 0.0)
-        with closing(fit(training, self._batch_at)) as steps:
+        with closing(fit(training, lambda step: self._batch_at(before + step))) as steps:  # no image twice
             for step in steps:
                 self._seconds[training.phase] = spent + step.seconds
                 self._settle(training)

@@ -153,8 +153,8 @@ def _stepper(task: GeneratorTask | SearchTask, batch: Batch) -> Timed:
 
 
 def _search(generator: Generator, importance: dict[str, Tensor]) -> SearchTask:
-    hypernetwork = Hypernetwork.from_generator(generator, importance)
-    return SearchTask(generator.config, hypernetwork, _objective(), SearchPlan(ratio=4.0))
+    hypernetwork = Hypernetwork.from_generator(generator)
+    return SearchTask(generator.config, hypernetwork, _objective(), SearchPlan(ratio=4.0), importance)
 
 
 def _objective() -> Objective:
