@@ -61,14 +61,17 @@ TEACHERS = {  # stages: each starts from what the one before it left
         replace(_CROPS, steps=1400),
         replace(_WHOLE, ema=0.99, steps=200),
         replace(_WHOLE, ema=0.99, steps=200),
+        replace(_WHOLE, ema=0.99, steps=400),
+        replace(_WHOLE, ema=0.99, soften=1.5, soften_judges=1.5, lambda_identity=1.0, learning_rate=1e-4, steps=200),
     ),
     "seasons": (replace(_CROPS, soften_judges=1.5, steps=1000), replace(_WHOLE, learning_rate=1e-4, steps=200)),
 }
-_SHORT = CompressSettings(search_steps=100, finetune_steps=300)
+# Judges that learned on softened pictures judge softened pictures.
+_UNPAIRED = CompressSettings(search_steps=150, finetune_steps=450, soften_judges=1.0)
 COMPRESSIONS = {
-    "shoes": CompressSettings(search_steps=200, finetune_steps=600, batch_size=4),
-    "horses": _SHORT,
-    "seasons": _SHORT,
+    "shoes": CompressSettings(search_steps=250, finetune_steps=750, batch_size=4),
+    "horses": _UNPAIRED,
+    "seasons": _UNPAIRED,
 }
 
 
