@@ -318,6 +318,16 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
     assert text.NO_PICTURE in handlers.preview("tiny.safetensors", 2.0, None, None, request())[2]
 
 
+def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
+    """When the model is changed, the picture of the world before is replaced in a moment."""
+    handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
+    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1") == (gr.skip(),) * 3
+    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1")
+    assert shown.count("<img") == 4
+    assert "ready-made 4.0×" in table
+    assert figure.visible
+
+
 def test_opening_chooses_the_run_of_the_address_before_that_of_the_browser(desk: Desk) -> None:
     first, second = (desk.start("tiny.safetensors", "pairs", {}) for _ in range(2))
     opening = Opening(desk)

@@ -97,8 +97,13 @@ class Handlers:
         wanted = self._desk.sample_for(model, name)
         return (gr.skip(), gr.skip()) if wanted is None else (wanted, self._desk.picture(wanted))
 
-    def trained(self, model: str | None, image: Image.Image | None) -> tuple[str, Any, str]:
-        """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table."""
+    def trained(self, model: str | None, image: Image.Image | None, name: str | None = None) -> tuple[Any, Any, Any]:
+        """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table.
+
+        name: of the picture; one of another world than a demo model's is about to be replaced, and not worth a wait.
+        """
+        if name and self._desk.sample_for(model, name):
+            return gr.skip(), gr.skip(), gr.skip()
         outcomes = self._desk.outcomes(model)
         if not outcomes or image is None:
             return charts.sentence(text.NO_OUTCOME), gr.Plot(visible=False), ""
@@ -255,7 +260,7 @@ def _connect_choices(handlers: Handlers, parts: Squeeze) -> None:
     gr.on(
         [parts.model.change, parts.source.change],
         edge(handlers.trained),
-        [parts.model, parts.source],
+        [parts.model, parts.source, parts.picture],
         [parts.trained, parts.trade_off, parts.outcomes],
         trigger_mode="always_last",
         show_progress="hidden",
