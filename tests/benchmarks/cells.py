@@ -1,0 +1,107 @@
+"""Who is best where: `python -m tests.benchmarks.cells FOLDER...`, each a folder that `coronet compare` has left.
+
+Prints a Markdown table for every score: a row for every folder and ratio, a column for every method, the mean over the
+seeds with its standard deviation, the best in bold. Then how often a method is best, and by how much more than noise.
+"""
+
+import argparse
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+
+LOWER_IS_BETTER = {"proxy.value": "proxy", "fid768": "FID-768"}
+HIGHER_IS_BETTER = {"to_truth.psnr_db": "PSNR to the truth, dB", "to_teacher.psnr_db": "PSNR to the dense net, dB"}
+SCORES = LOWER_IS_BETTER | HIGHER_IS_BETTER
+Cell = tuple[str, float]  # folder, ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A method's scores in one cell, one for every seed."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Their mean."""
+        return mean(self.values)
+
+    @property
+    def sd(self) -> float:
+        """Their standard deviation, 0 for a single one."""
+        return stdev(self.values) if len(self.values) > 1 else 0.0
+
+    def __str__(self) -> str:
+        spread = f" ± {self.sd:.2g}" if len(self.values) > 1 else ""
+        return f"{self.mean:.4g}{spread}"
+
+
+def main() -> None:
+    """Read the folders and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", type=Path, nargs="+")
+    rows = [(folder.name, row) for folder in parser.parse_args().folders for row in _read(folder)]
+    for score, title in SCORES.items():
+        cells = gather(rows, score)
+        if cells:
+            print(f"{title}\n\n{table(cells, score)}\n\n{wins(cells, score)}\n")
+
+
+def gather(rows: Sequence[tuple[str, Mapping[str, str]]], score: str) -> dict[Cell, dict[str, Found]]:
+    """Sort the values of a score by cell and method."""
+    values: dict[Cell, dict[str, list[float]]] = {}
+    for folder, row in rows:
+        if row["method"] != "original" and row.get(score):
+            cell = values.setdefault((folder, float(row["requested_ratio"])), {})
+            cell.setdefault(row["method"], []).append(float(row[score]))
+    return {
+        cell: {method: Found(tuple(several)) for method, several in by_method.items()}
+        for cell, by_method in values.items()
+    }
+
+
+def table(cells: Mapping[Cell, Mapping[str, Found]], score: str) -> str:
+    """Write the Markdown table of one score."""
+    methods = list(dict.fromkeys(method for found in cells.values() for method in found))
+    lines = [f"| | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
+    for (folder, ratio), found in cells.items():
+        best = _best(found, score)
+        texts = [f"**{found[name]}**" if name == best else str(found.get(name, "")) for name in methods]
+        lines.append(f"| {folder}, {ratio:g}x | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def wins(cells: Mapping[Cell, Mapping[str, Found]], score: str) -> str:
+    """Count the cells in which each method is best, and those in which the next one is further away than the noise.
+
+    Noise is the root of the summed squares of both standard deviations over the seeds.
+    """
+    count: dict[str, int] = {}
+    clear: dict[str, int] = {}
+    for found in cells.values():
+        best = _best(found, score)
+        count[best] = count.get(best, 0) + 1
+        gaps = [
+            abs(other.mean - found[best].mean) > (other.sd**2 + found[best].sd ** 2) ** 0.5
+            for name, other in found.items()
+            if name != best
+        ]
+        clear[best] = clear.get(best, 0) + all(gaps)
+    told = [f"{name} in {number} of {len(cells)}, beyond the noise in {clear[name]}" for name, number in count.items()]
+    return f"Best: {'; '.join(told)}."
+
+
+def _best(found: Mapping[str, Found], score: str) -> str:
+    sign = 1 if score in LOWER_IS_BETTER else -1
+    return min(found, key=lambda name: sign * found[name].mean)
+
+
+def _read(folder: Path) -> list[dict[str, str]]:
+    with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()

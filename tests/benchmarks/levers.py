@@ -1,0 +1,120 @@
+"""What each part of the search is worth: `python -m tests.benchmarks.levers --out FOLDER [--ratio 8] [--minutes 2]`.
+
+Compresses demo/shoes once for every lever, with the same time for each, on scenes drawn with another seed than the test
+scenes (so that nothing is ever tuned on those), and prints a Markdown table. What is finished is not done again.
+"""
+
+import argparse
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from coronet.files import read_json
+from coronet.objectives import tapped
+from coronet.recipes.execute import execute
+from coronet.recipes.lengths import LENGTHS
+from coronet.recipes.settings import CompressSettings
+from coronet.runs import SETTINGS, Run
+from coronet.scenes.write import Amount, write_scenes
+from coronet.search import SearchPlan, SearchTask
+from coronet.settings import to_json
+
+SCENES_SEED = 77  # test scenes have 0
+AMOUNT = Amount(200, 60, 128, seed=SCENES_SEED)
+BASE = CompressSettings(model="demo/shoes", image_size=128, load_size=128, batch_size=4, threads=1)
+
+
+def _judged_search(task: SearchTask, batch: Any, random: Any) -> Any:
+    weights = task.hypernetwork.weights()
+    yield from task.objective.play(lambda images: tapped(task.skeleton, images, weights), task.kept, batch, random)
+
+
+def _planned(**choices: Any) -> Callable[[], Any]:
+    return lambda: patch("coronet.recipes.preparing.SearchPlan", partial(SearchPlan, **choices))
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """Settings to change, and what to put in place of a part of the program."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    patches: tuple[Callable[[], Any], ...] = ()
+
+
+LEVERS = {
+    "as it is": Lever(),
+    "no search: one-shot Taylor cut": Lever({"method": "taylor"}),
+    "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
+    "search for 50 % of the time": Lever({"search_share": 0.5}),
+    "ranking of the start only": Lever(patches=(_planned(refresh=0.0),)),
+    "ranking of the search's gradients only": Lever(patches=(_planned(refresh=1.0),)),
+    "consumer norms in place of Taylor": Lever({"importance": "consumer_norm"}),
+    "latents do not move": Lever({"latent_rate": 0.0}),
+    "10 events of removal (50)": Lever(patches=(_planned(events=10),)),
+    "no floor per group (10 %)": Lever({"floor": 0.0}),
+    "discriminators play in the search": Lever(patches=(lambda: patch.object(SearchTask, "play", _judged_search),)),
+    "discriminators in every step of fine-tuning (4th)": Lever(
+        patches=(lambda: patch("coronet.methods.parts.ROUND", 1),)
+    ),
+    "no discriminator": Lever({"lambda_gan": 0.0}),
+    "no feature imitation": Lever({"lambda_feature": 0.0}),
+    "averaged weights (.99)": Lever({"ema": 0.99}),
+    "search rate 1e-3 (5e-4)": Lever({"search_learning_rate": 1e-3}),
+    "fine-tuning rate 1e-3 (5e-4)": Lever({"learning_rate": 1e-3}),
+    "paper's hypernetwork (m = 8)": Lever({"hypernetwork": "paper"}),
+    "no teacher": Lever({"teacher": False}),
+    "paper mode: m = 8, no teacher": Lever({"hypernetwork": "paper", "teacher": False}),
+}
+
+
+def main() -> None:
+    """Run what is left and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--ratio", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--only", nargs="+", default=list(LEVERS), help="names of levers")
+    parsed = parser.parse_args()
+    scenes = parsed.out.absolute() / "scenes"
+    if not scenes.exists():
+        write_scenes("shoes", scenes, AMOUNT)
+    base = replace(BASE, data=str(scenes), ratio=parsed.ratio, minutes=parsed.minutes)
+    print("| | proxy | PSNR to the truth | to the dense net | steps of search and fine-tuning |\n|---|---|---|---|---|")
+    for name in parsed.only:
+        run = _done(LEVERS[name], replace(base, **LEVERS[name].settings), parsed.out / _file_name(name))
+        print(f"| {name} | {' | '.join(_cells(run))} |", flush=True)
+
+
+def _done(lever: Lever, settings: CompressSettings, folder: Path) -> Run:
+    run = Run.open(folder) if (folder / SETTINGS).exists() else Run.create(folder, "compress", to_json(settings))
+    with ExitStack() as stack:
+        for patched in lever.patches:
+            stack.enter_context(patched())
+        with closing(execute(run)) as steps:
+            for _ in steps:
+                pass
+    return run
+
+
+def _cells(run: Run) -> list[str]:
+    report, lengths = run.report(), read_json(run.path / LENGTHS)
+    assert report is not None
+    scores = report["scores"]
+    return [
+        f"{scores['distribution']['value']:.4f}",
+        f"{scores['to_truth']['psnr_db']:.2f} dB",
+        f"{scores['to_teacher']['psnr_db']:.2f} dB",
+        f"{lengths['search']} + {lengths['finetune']}",
+    ]
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+if __name__ == "__main__":
+    main()
