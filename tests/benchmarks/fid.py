@@ -3,7 +3,8 @@
 pytorch-fid finds the weights under the official name in a torch folder made for it; a file that stops at Mixed_6e gets
 random blocks behind it, which is fair for speed alone. A small driver declares what torchvision's CUDA wheel misses on
 a CPU and then runs pytorch-fid's own `main`. Both run as processes of their own, imports included, on as many threads
-as OMP_NUM_THREADS allows. Processor seconds are what to trust where the machine is busy.
+as OMP_NUM_THREADS allows. Processor seconds are what to trust where the machine is busy. At the end stands the floor:
+the seconds that the convolutions alone would take at the speed of this machine's matrix products.
 """
 
 import argparse
@@ -17,10 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+import torch
+
 from coronet.images import list_images, open_image, to_tensor
 from coronet.metrics.distribution import describe, describe_real, frechet_score
 from coronet.metrics.extractors import open_extractor
-from coronet.metrics.inception import OFFICIAL
+from coronet.metrics.inception import OFFICIAL, SIDE, load_inception
 from tests.inception_weights import write_random
 
 DRIVER = """
@@ -86,6 +90,8 @@ def _compare(parsed: argparse.Namespace, folder: Path) -> None:
     threads = os.environ.get("OMP_NUM_THREADS", "unset")
     print(f"{counts} images, {length} features, medians of {parsed.repeats}, OMP_NUM_THREADS={threads}")
     _report({name: _median(several) for name, several in taken.items()})
+    floor = _macs(whole, parsed.length) / _macs_per_second() * parsed.images
+    print(f"floor for the features of {parsed.images} images: {floor:.1f} s")
 
 
 def _report(medians: dict[str, Taken]) -> None:
@@ -99,6 +105,33 @@ def _report(medians: dict[str, Taken]) -> None:
         )
         if abs(one.distance - theirs.distance) > AGREEMENT * abs(theirs.distance):
             sys.exit(f"{name} gives {one.distance}, but pytorch-fid {theirs.distance}.")
+
+
+def _macs(inception: Path, length: int) -> int:
+    """Count the multiplications of the network's convolutions for one image."""
+    network = load_inception(inception, 768 if length == 768 else 2048)
+    counts: list[int] = []
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        counts.append(output.numel() * module.get_parameter("weight")[0].numel())
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(count)
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, SIDE, SIDE))
+    return sum(counts)
+
+
+def _macs_per_second() -> float:
+    """Measure the best of several products of large matrices, on all threads."""
+    side, best = 2048, 0.0
+    one, other = (np.random.default_rng(0).random((side, side), dtype=np.float32) for _ in range(2))
+    for _ in range(8):
+        begin = time.perf_counter()
+        one @ other
+        best = max(best, side**3 / (time.perf_counter() - begin))
+    return best
 
 
 def _median(several: list[Taken]) -> Taken:
