@@ -107,7 +107,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def harmless_name(wanted: str, otherwise: str) -> str:
-    """Make a file name of a stranger's text: ASCII letters, digits, - and _, at most 60; `otherwise` if none is left."""
+    """Make a file name of a stranger's text: at most 60 ASCII letters, digits, - and _; `otherwise` if none is left."""
     plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in wanted)
     return plain.strip("_-")[:60] or otherwise
 

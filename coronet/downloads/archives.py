@@ -143,7 +143,7 @@ def _unpack_zip(archive: Path, box: Box) -> Iterator[Progress]:
         for member in members:
             if unsafe := what_is_unsafe(member):
                 raise box.refuse(unsafe)
-            box.put(member.filename, None if member.is_dir() else partial(opened.open, member))
+            box.put(member.filename, None if member.filename.endswith("/") else partial(opened.open, member))
             yield Progress("unpack", box.bytes, total)
 
 
