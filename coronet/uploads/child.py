@@ -14,7 +14,7 @@ from coronet.errors import CoronetError
 from coronet.sandbox import answer, confine, little_memory
 from coronet.uploads.table import UploadLimits, survey
 
-_MEMORY_BYTES = 3 * 2**29  # a picture of 64 megapixels with transparency takes 1.2 GB while it is read
+_MEMORY_BYTES = 2**30  # a picture of 32 megapixels with transparency takes 0.6 GB while it is read
 _Outcome = Mapping[str, Any]
 
 

@@ -16,7 +16,7 @@ from coronet.datasets.layout import FOLDERS, Kind
 from coronet.downloads.archives import BROKEN, Box
 from coronet.errors import DataError
 from coronet.files import harmless_name, plain_os_errors
-from coronet.images import IMAGE_SUFFIXES, open_image
+from coronet.images import IMAGE_SUFFIXES, image_size, open_image, shown
 from coronet.uploads.table import AGAIN, UploadLimits, survey
 
 _LAYOUTS = "Name its folders train and test for pairs A|B, or trainA, trainB, testA and testB."
@@ -47,7 +47,7 @@ def unpack_pictures(zip_path: Path, root: Path, limits: UploadLimits) -> Found:
     if len(places) > limits.pictures:
         raise Refusal(f"holds {len(places):,} pictures, more than {limits.pictures:,}. Pack fewer.")
     _unpack(zip_path, root, places, limits)
-    broken = _drop_broken([root / target for target in places])
+    broken = _drop_broken([root / target for target in places], limits.pixels)
     if 2 * len(broken) > len(places):
         raise Refusal(f"holds {len(places)} pictures, of which {len(broken)} do not open. {broken[0]}")
     dataset = open_dataset(root, DataSettings(preprocess="none"), cache_bytes=0)
@@ -55,7 +55,7 @@ def unpack_pictures(zip_path: Path, root: Path, limits: UploadLimits) -> Found:
         path.unlink()
         broken.append(reason)
     if broken:
-        notes += (f"Left out as damaged or too small: {_count(len(broken), 'picture')}. {broken[0]}",)
+        notes += (f"Left out as damaged, too small or too large: {_count(len(broken), 'picture')}. {broken[0]}",)
     train, test = _sizes(dataset)
     if not test:
         notes += ("Without pictures for tests, every tenth one is kept from training.",)
@@ -77,9 +77,9 @@ def place(members: Sequence[ZipInfo]) -> tuple[dict[str, ZipInfo], tuple[str, ..
     chosen = chosen or {path: member for path, member in inner.items() if len(path.parts) == 1}
     elsewhere = [path for path in inner if path not in chosen]
     if len(elsewhere) > len(chosen):
-        folders = sorted({str(path.parent) for path in elsewhere if len(path.parts) > 1}) or ["no folder"]
-        shown = ", ".join(f"'{plain(name, 40)}'" for name in folders[:4])
-        raise Refusal(f"has {len(elsewhere)} of its {len(inner)} pictures in {shown}. {_LAYOUTS}")
+        folders = sorted({str(path.parent) for path in elsewhere if len(path.parts) > 1})
+        where = "in " + ", ".join(f"'{plain(name, 40)}'" for name in folders[:4]) if folders else "beside its folders"
+        raise Refusal(f"has {len(elsewhere)} of its {len(inner)} pictures {where}. {_LAYOUTS}")
     notes = []
     if elsewhere:
         notes.append(
@@ -135,10 +135,14 @@ def _unpack(zip_path: Path, root: Path, places: Mapping[str, ZipInfo], limits: U
                 raise Refusal(f"is damaged at '{plain(member.orig_filename)}'. {AGAIN}") from error
 
 
-def _drop_broken(paths: Iterable[Path]) -> list[str]:
+def _drop_broken(paths: Iterable[Path], most_pixels: int) -> list[str]:
     reasons = []
     for path in paths:
         try:
+            width, height = image_size(path)
+            if width * height > most_pixels:
+                most = f"{most_pixels / 1e6:g} megapixels"
+                raise DataError(f"{shown(path)} is larger than {most} ({width} x {height}). Make it smaller.")
             open_image(path)
         except DataError as error:
             reasons.append(str(error))

@@ -78,15 +78,13 @@ def _refuse_full(shelf: Path, owner: str, quota: Quota, *, more: int) -> None:
     every = _all(shelf)
     own = [data for data in every if data.owner == _hashed(owner)]
     if len(own) + more > quota.data_sets:
-        raise DataError(f"You have {len(own)} data sets, and {quota.data_sets} are allowed. Remove one of them first.")
+        raise DataError(f"You keep {len(own)} of {quota.data_sets} allowed data sets. Remove one of them first.")
     own_bytes, all_bytes = (sum(data.bytes for data in several) for several in (own, every))
     if own_bytes > quota.bytes - more:
         sizes = f"{own_bytes / 1e6:,.1f} MB, and {quota.bytes / 1e6:,.1f}"
         raise DataError(f"Your data sets take {sizes} are allowed. Remove one of them first.")
     if len(every) + more > quota.data_sets_of_all or all_bytes > quota.bytes_of_all - more:
-        raise DataError(
-            f"The {len(every)} data sets of all visitors fill this studio. Try again later or run your own."
-        )
+        raise DataError(f"This studio keeps {len(every)} data sets of its visitors, and is full. Try again later.")
 
 
 def _hashed(owner: str) -> str:

@@ -34,6 +34,7 @@ class UploadLimits:
     bytes_for_any: int = 2**26  # unpacked bytes that no growth forbids
     entries: int = 20_000  # pictures, folders and all else
     pictures: int = 10_000
+    pixels: int = 32_000_000  # of one picture; `images` reads twice as many from folders of one's own
     free_bytes: int = 1_000_000_000  # disk space that is left when all is unpacked
     at_once: int = 2  # zips that are checked at the same time beside each other
 
