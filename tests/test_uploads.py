@@ -297,6 +297,11 @@ TABLES = {
         zipped({unicodedata.normalize(form, "train/ä.png"): picture() for form in ("NFC", "NFD")} | PAIRS),
         "two files of one name",
     ),
+    "before the beginning": (
+        zipped(PAIRS)[:-10] + struct.pack("<IIH", len(zipped(PAIRS)), len(zipped(PAIRS)), 0),
+        "is damaged: the table at its end",
+    ),
+    "bytes missing": (zipped(PAIRS)[:40] + zipped(PAIRS)[45:], "points before its beginning"),
     "bomb": (zipped(PAIRS | {"train/b.png": bytes(3 * 2**20)}), "may be a zip bomb"),
     "bomb of many": (zipped({f"train/{n}.png": bytes(200_000) for n in range(10)}), "may be a zip bomb"),
     "bomb of stored quotes": (patched(zipped(PAIRS, zipfile.ZIP_STORED), {24: b"\0\0\x0f\0"}), "may be a zip bomb"),

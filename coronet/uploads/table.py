@@ -53,6 +53,8 @@ def survey(path: Path, limits: UploadLimits) -> list[ZipInfo]:
                 members = archive.infolist()
         except BROKEN as error:
             raise Refusal(f"is damaged: the table at its end is wrong. {AGAIN}") from error
+    if any(member.header_offset < 0 for member in members):
+        raise Refusal(f"is damaged: the table at its end points before its beginning. {AGAIN}")
     if len(members) > limits.entries:  # the count at the end was a lie
         raise _crowded(len(members), limits)
     for member in members:
