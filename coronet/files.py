@@ -1,6 +1,7 @@
 """Writing files so that a reader sees the old or the new content and never half of it."""
 
 import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -103,6 +104,27 @@ def new_folder(path: Path) -> Iterator[Path]:
             growing.replace(path)
         finally:
             rmtree(growing, ignore_errors=True)
+
+
+def harmless_name(wanted: str, otherwise: str) -> str:
+    """Make a file name of a stranger's text: at most 60 ASCII letters, digits, - and _; `otherwise` if none is left."""
+    plain = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in wanted)
+    return plain.strip("_-")[:60] or otherwise
+
+
+@contextmanager
+def locked_folder(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a folder's lock, which ends with the process at the latest; gives False where another one has it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
 
 
 def cache_folder() -> Path:

@@ -8,8 +8,6 @@ import hashlib
 import json
 import os
 import stat
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +19,7 @@ import safetensors
 import torch
 from torch import Tensor
 
-from coronet import unpickle
+from coronet import sandbox
 from coronet.containers import MAX_HEADER_BYTES, Refusal, plain, sniff
 from coronet.errors import CheckpointError
 from coronet.files import cache_folder
@@ -32,11 +30,6 @@ MAX_CACHE_BYTES = 2 * 2**30
 LEAST_SECONDS = 120  # by the clock; more for large files. The child's processor time is limited to a quarter of it
 _FLOATS = ("F64", "F32", "F16", "BF16")
 _COUNTERS = ("I64", "I32")
-# A bare `coronet` package keeps the child small: only `containers` and `unpickle` are imported there.
-_CHILD = (
-    "import sys, types; coronet = types.ModuleType('coronet'); coronet.__path__ = [sys.argv.pop(1)]; "
-    "sys.modules['coronet'] = coronet; from coronet.unpickle import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,42 +170,17 @@ def _read_import(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
 
 
 def _run_child(source: Path, target: Path, role: Role) -> None:
-    name, size = plain(source.name), source.stat().st_size
-    seconds = LEAST_SECONDS + size // 10_000_000
-    folders = {str(Path(module.__file__ or "").resolve().parents[1]) for module in (torch, safetensors)}
-    package = str(Path(unpickle.__file__).resolve().parent)
-    arguments = [package, str(source.resolve()), str(target.resolve()), role, *sorted(folders)]
+    name = plain(source.name)
+    arguments = [str(source.resolve()), str(target.resolve()), role]
+    seconds = LEAST_SECONDS + source.stat().st_size // 10_000_000
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-B", "-c", _CHILD, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=_child_environment(),
-            cwd=target.parent,
-            timeout=seconds,
-            check=False,
+        outcome = sandbox.run(
+            "coronet.unpickle", arguments, needs=("torch", "safetensors"), folder=target.parent, seconds=seconds
         )
-    except subprocess.TimeoutExpired as error:
-        raise CheckpointError(
-            f"{name} was given up after {seconds} seconds. Try again when the machine is less busy; "
-            "if that does not help, the file is damaged or hostile."
-        ) from error
-    try:
-        outcome = json.loads(done.stdout)
-        ok, message = outcome["ok"], outcome["message"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{name} made its reader stop (status {done.returncode}): it is damaged or hostile. Do not use it."
-        ) from error
-    if not ok:
-        raise CheckpointError(f"{name} {plain(message, 400)}")
-
-
-def _child_environment() -> dict[str, str]:
-    passed = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP")
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return {key: os.environ[key] for key in passed if key in os.environ} | threads
+    except Refusal as refusal:
+        raise CheckpointError(f"{name} {refusal}") from refusal
+    if not outcome["ok"]:
+        raise CheckpointError(f"{name} {plain(outcome['message'], 400)}")
 
 
 def _prune(folder: Path) -> None:

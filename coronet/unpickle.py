@@ -1,11 +1,10 @@
 """The sandboxed reader of strangers' pickles: the child program `python -m coronet.unpickle SOURCE TARGET [ROLE]`.
 
 It turns a PyTorch file into safetensors and prints one JSON line that says what it found or why it refused. It
-recognises no network and imports nothing of coronet but `containers`; the parent side stands in `tensor_files`.
+recognises no network and imports nothing of coronet but `containers` and `sandbox`; its parent is `tensor_files`.
 """
 
 import json
-import os
 import re
 import sys
 import warnings
@@ -14,12 +13,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from coronet.containers import Refusal, examine, plain
-
-if sys.platform != "win32":
-    import resource
+from coronet.sandbox import HEADROOM_BYTES, answer, confine, little_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +25,6 @@ Role = Literal["generator", "discriminator"]
 
 MAX_TENSORS = 10_000
 MAX_NAME = 500
-HEADROOM_BYTES = 512 * 2**20  # address space beyond what importing torch took
 IMPORT_KEY = "coronet-import-1"  # of the safetensors metadata
 
 _COMMON_WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "weights", "params")
@@ -43,8 +39,6 @@ _WRAPPERS: dict[Role, tuple[str, ...]] = {
     ),
 }
 _TOO_MUCH = "asks for far more memory than its size explains: it is damaged or hostile. Do not use it."
-_FORBIDDEN = ("os.", "subprocess.", "socket.", "shutil.", "pty.", "ctypes.", "webbrowser.", "ftplib.", "urllib.")
-_READING = ("os.listdir", "os.scandir", "os.walk", "os.fwalk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +66,16 @@ def convert(source: Path, target: Path, role: Role = "generator") -> Outcome:
 
 
 def restrict(file_bytes: int, *, seconds: int) -> None:
-    """Take away for good what reading a file does not need: memory, time, processes, sockets, writing elsewhere.
-
-    Call it after importing torch, which takes 0.6 GB of address space (several GB with CUDA), 0.2 GB of it resident.
-    """
-    if sys.platform != "win32":
-        _limit(resource.RLIMIT_AS, _address_space() + HEADROOM_BYTES + 4 * file_bytes)
-        _limit(resource.RLIMIT_CPU, seconds)
-        _limit(resource.RLIMIT_FSIZE, 4 * file_bytes + 2**20)
-        _limit(resource.RLIMIT_CORE, 0)
-        _limit(resource.RLIMIT_NPROC, 0)
-    sys.dont_write_bytecode = True
-    sys.addaudithook(_no_side_effects)
+    """Take away what reading a file of this size does not need; call it after importing torch."""
+    confine(memory_bytes=HEADROOM_BYTES + 4 * file_bytes, file_bytes=4 * file_bytes + 2**20, seconds=seconds)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the child: SOURCE TARGET [ROLE] [folders where the parent found torch and safetensors]."""
+    """Run the child: SOURCE TARGET [ROLE]."""
     source, target = Path(arguments[0]), Path(arguments[1])
     role: Role = "discriminator" if arguments[2:3] == ["discriminator"] else "generator"
-    sys.path.extend(arguments[3:])
-    outcome = _guarded(lambda: Outcome(True, format=_examine_in_little_memory(source)))
+    with little_memory():
+        outcome = _guarded(lambda: Outcome(True, format=examine(source)))
     if outcome.ok:  # a hostile file seldom gets as far as torch, which takes two seconds to import
         import safetensors.torch  # noqa: F401  before the limits
         import torch
@@ -100,7 +84,7 @@ def main(arguments: list[str]) -> int:
         size = source.stat().st_size
         restrict(size, seconds=30 + size // 10_000_000)
         outcome = convert(source, target, role)
-    sys.stdout.write(json.dumps(asdict(outcome)) + "\n")
+    answer(asdict(outcome))
     return 0
 
 
@@ -226,45 +210,6 @@ def _as_float32(name: str, tensor: "Tensor") -> "Tensor":
             "earlier checkpoint."
         )
     return tensor
-
-
-def _examine_in_little_memory(source: Path) -> str:
-    if sys.platform == "win32":
-        return examine(source)
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_AS, (_below(_address_space() + HEADROOM_BYTES, hard), hard))
-    try:
-        return examine(source)
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _limit(which: int, amount: int) -> None:
-    if sys.platform != "win32":
-        amount = _below(amount, resource.getrlimit(which)[1])
-        with suppress(ValueError, OSError):  # macOS knows the names, but not all of the limits
-            resource.setrlimit(which, (amount, amount))
-
-
-def _below(amount: int, hard: int) -> int:
-    return amount if sys.platform == "win32" or hard == resource.RLIM_INFINITY else min(amount, hard)
-
-
-def _address_space() -> int:
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except OSError:  # no Linux: a fixed allowance
-        return 3 * 2**30
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _no_side_effects(event: str, arguments: tuple[Any, ...]) -> None:
-    """Second lock behind weights_only: starting processes, opening sockets and writing through Python raise."""
-    if event.startswith(_FORBIDDEN) and not event.startswith(_READING):
-        raise PermissionError(f"{event} is forbidden while a stranger's file is read")
-    if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-        raise PermissionError("writing is forbidden while a stranger's file is read")
 
 
 if __name__ == "__main__":

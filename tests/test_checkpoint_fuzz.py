@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from coronet import tensor_files
+from coronet import sandbox, tensor_files
 from coronet.checkpoints import build_generator, load
 from coronet.containers import Refusal, sniff
 from coronet.errors import CheckpointError
@@ -131,7 +131,7 @@ def test_lost_child_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, message: str
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(tensor_files, "_CHILD", program)
+    monkeypatch.setattr(sandbox, "_CHILD", program)
     monkeypatch.setattr(tensor_files, "LEAST_SECONDS", 1)
     (tmp_path / "x.pth").write_bytes(b"\x80\x02}.")
     with pytest.raises(CheckpointError, match=message) as caught:

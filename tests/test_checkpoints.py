@@ -9,7 +9,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from coronet import tensor_files
+from coronet import sandbox, tensor_files
 from coronet.checkpoints import (
     build_generator,
     load,
@@ -91,7 +91,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cached(published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The published files, and no way to start a child: everything must come from the cache."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(published / "cache"))
-    monkeypatch.setattr(tensor_files.subprocess, "run", _no_child)
+    monkeypatch.setattr(sandbox.subprocess, "run", _no_child)
     return published
 
 
@@ -213,7 +213,7 @@ def test_published_names_in_safetensors_are_recognised(cached: Path) -> None:
 def test_real_child_converts_once(published: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = load(published / "resnet.pth")
     assert [entry.name for entry in empty_cache.iterdir()] == [f"{first.lineage['sha256']}-generator.safetensors"]
-    monkeypatch.setattr(tensor_files.subprocess, "run", _no_child)
+    monkeypatch.setattr(sandbox.subprocess, "run", _no_child)
     second = load(published / "resnet.pth")
     assert second.config == first.config
     assert second.reasons == first.reasons

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "coronet"
 # A module imports only from those that stand before it. A package is one entry; inside it imports make no circle.
 ORDER = """
 errors parsing settings files downloads randomness images scenes published datasets channels networks cost
-containers unpickle tensor_files recognise demos model_folders checkpoints
+containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
 quantisation export runs methods recipes feature_training demo_card demo_build
 launcher jobs worker __init__ studio commands __main__
@@ -24,13 +24,13 @@ launcher jobs worker __init__ studio commands __main__
 LIGHT = ["coronet", "coronet.downloads", "coronet.recipes", "coronet.recipes.settings"]  # no torch, no gradio
 STARTS_PROCESSES = {
     "launcher": "the worker of a run",
-    "tensor_files": "the sandbox that reads strangers' pickles",
+    "sandbox": "the child that reads strangers' files",
     "sessions": "the memory of an ONNX session, measured in a process of its own",
 }
 WRITES_TO_STDOUT = {
     "__main__": "the command line",
     "commands": "the progress line of the command line",
-    "unpickle": "the sandbox answers its parent with one line of JSON",
+    "sandbox": "the child answers its parent with one line of JSON",
     "sessions": "the measuring process answers its parent with one line of JSON",
 }
 GLOBAL_RANDOMNESS: dict[str, str] = {}  # "module.function": why it may use torch's global generator

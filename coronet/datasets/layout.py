@@ -15,7 +15,9 @@ from coronet.images import list_images, shown, shown_folder
 Kind = Literal["paired", "unpaired", "single"]
 
 _PHASES = ("train", "test", "val")
+_SIDES = tuple(f"{phase}{side}" for phase in _PHASES for side in "AB")
 _TRUTH = ("truthA", "truthB")  # as `coronet scenes` writes them
+FOLDERS = (*_PHASES, *_SIDES, *_TRUTH)  # every subfolder that means something
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def find_layout(root: Path) -> Layout:
     """
     images = list_images(root)
     pairs = _present(root, _PHASES)
-    sides = _present(root, [f"{phase}{side}" for phase in _PHASES for side in "AB"])
+    sides = _present(root, _SIDES)
     if pairs and sides:
         raise DataError(
             f"{shown_folder(root)} mixes two layouts: {pairs[0]} is for pairs A|B, {sides[0]} for unpaired images. "

@@ -1,4 +1,7 @@
-"""Unpacking archives of strangers: plain files and folders only, within limits, and the whole of it or nothing."""
+"""Unpacking archives of strangers: plain files and folders only, within limits, and the whole of it or nothing.
+
+What an entry must not be and how a folder is filled also holds for the zips that visitors of the studio upload.
+"""
 
 import gzip
 import lzma
@@ -19,10 +22,11 @@ from coronet.errors import DownloadError
 from coronet.files import plain_os_errors
 
 _BLOCK = 2**20
-_BROKEN = (
+BROKEN = (  # what reading a damaged archive raises
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, NotImplementedError, ValueError),
 )
+_LITTER = ("__MACOSX", ".DS_Store", "Icon\r", "Thumbs.db", "desktop.ini")
 _NAME_OF_MODEL = "latest_net_G.pth"  # as the scripts of pytorch-CycleGAN-and-pix2pix store it
 
 
@@ -42,14 +46,19 @@ def unpack(archive: Path, form: str, target: Path, limits: Limits | None = None)
     """
     workshop = target.with_name(f".{target.name}.unpacking")
     limits = limits or Limits()
+
+    def refuse(what: str) -> DownloadError:
+        return DownloadError(f"{archive} {what}, which is not safe to unpack. Delete it and get it again.")
+
     with plain_os_errors(target):
         shutil.rmtree(workshop, ignore_errors=True)  # of an earlier attempt that was killed
         workshop.mkdir()
         try:
-            box = _Box(workshop, archive, limits)
+            most_bytes = limits.bytes_for_any + limits.growth * archive.stat().st_size
+            box = Box(workshop, limits.entries, most_bytes, refuse)
             try:
                 yield from _FORMS[form](archive, box)
-            except _BROKEN as error:
+            except BROKEN as error:
                 raise DownloadError(f"{archive} is no whole {form} archive. Delete it and get it again.") from error
             if not box.files:
                 raise DownloadError(f"{archive} is empty. Delete it and get it again.")
@@ -60,18 +69,37 @@ def unpack(archive: Path, form: str, target: Path, limits: Limits | None = None)
             shutil.rmtree(workshop, ignore_errors=True)
 
 
-class _Box:
-    """The folder that is filled. It refuses what would leave it or overfill it."""
+def leaves_its_folder(name: str) -> bool:
+    """Tell whether an entry's name could lead out of the folder it is unpacked into, on any system."""
+    parts = PurePosixPath(name).parts
+    return name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or ":" in "".join(parts[:1])
 
-    def __init__(self, folder: Path, archive: Path, limits: Limits) -> None:
-        self._folder, self._archive, self._most_entries = folder, archive, limits.entries
-        self._most_bytes = limits.bytes_for_any + limits.growth * archive.stat().st_size
+
+def is_litter(name: str) -> bool:
+    """Tell whether an entry is what a Mac or Windows adds to every folder, or no name at all."""
+    parts = PurePosixPath(name).parts
+    return not parts or parts[0] in _LITTER or parts[-1] in _LITTER or parts[-1].startswith("._")
+
+
+def what_is_unsafe(member: zipfile.ZipInfo) -> str | None:
+    """Say what an entry of a zip is that is never unpacked, as the end of a sentence; None for files and folders."""
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return f"has a link or a device, {member.filename[:80]!a}"
+    return "is encrypted" if member.flag_bits & 1 else None
+
+
+class Box:
+    """The folder that is filled. It refuses what would leave it or overfill it.
+
+    refuse: turns the end of a sentence on what was found into the error to raise.
+    """
+
+    def __init__(self, folder: Path, most_entries: int, most_bytes: int, refuse: Callable[[str], Exception]) -> None:
+        self.refuse = refuse
+        self._folder, self._most_entries, self._most_bytes = folder, most_entries, most_bytes
         self._entries = 0
         self.files = 0
         self.bytes = 0
-
-    def refuse(self, what: str) -> DownloadError:
-        return DownloadError(f"{self._archive} {what}, which is not safe to unpack. Delete it and get it again.")
 
     def foresee(self, size: int) -> None:
         """Refuse early what says itself that it becomes too large."""
@@ -83,12 +111,11 @@ class _Box:
         self._entries += 1
         if self._entries > self._most_entries:
             raise self.refuse(f"has more than {self._most_entries:,} entries")
-        parts = PurePosixPath(name).parts
-        if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name or ":" in "".join(parts[:1]):
+        if leaves_its_folder(name):
             raise self.refuse(f"has an entry outside of its folder, {name[:80]!a}")
-        if not parts or parts[0] == "__MACOSX" or parts[-1] == ".DS_Store" or parts[-1].startswith("._"):
+        if is_litter(name):
             return
-        path = self._folder.joinpath(*parts)
+        path = self._folder / name
         try:
             (path.parent if opened else path).mkdir(parents=True, exist_ok=True)
             if opened:
@@ -108,21 +135,19 @@ class _Box:
         self.bytes += len(block)
 
 
-def _unpack_zip(archive: Path, box: _Box) -> Iterator[Progress]:
+def _unpack_zip(archive: Path, box: Box) -> Iterator[Progress]:
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
         total = sum(member.file_size for member in members)
         box.foresee(total)
         for member in members:
-            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise box.refuse(f"has a link or a device, {member.filename[:80]!a}")
-            if member.flag_bits & 1:
-                raise box.refuse("is encrypted")
-            box.put(member.filename, None if member.is_dir() else partial(opened.open, member))
+            if unsafe := what_is_unsafe(member):
+                raise box.refuse(unsafe)
+            box.put(member.filename, None if member.filename.endswith("/") else partial(opened.open, member))
             yield Progress("unpack", box.bytes, total)
 
 
-def _unpack_tar(archive: Path, box: _Box) -> Iterator[Progress]:
+def _unpack_tar(archive: Path, box: Box) -> Iterator[Progress]:
     total = archive.stat().st_size
     with archive.open("rb") as file, gzip.GzipFile(fileobj=file) as unzipped:
         with tarfile.open(fileobj=unzipped, mode="r|") as opened:
@@ -144,13 +169,13 @@ def _content(opened: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return stream
 
 
-def _put_model(archive: Path, box: _Box) -> Iterator[Progress]:
+def _put_model(archive: Path, box: Box) -> Iterator[Progress]:
     size = archive.stat().st_size
     box.put(f"model/{_NAME_OF_MODEL}", lambda: archive.open("rb"))
     yield Progress("unpack", size, size)
 
 
-_FORMS: dict[str, Callable[[Path, _Box], Iterator[Progress]]] = {
+_FORMS: dict[str, Callable[[Path, Box], Iterator[Progress]]] = {
     "tar.gz": _unpack_tar,
     "zip": _unpack_zip,
     "pth": _put_model,
