@@ -28,7 +28,7 @@ from coronet.settings import to_json
 from tests.nets import TINY
 from tests.worlds import CONFIGS, SIDE, make_model, make_world, random_weights
 
-MODULE = sys.modules["coronet.bundle.variants"]
+MODULE = sys.modules["coronet.bundle.forms"]
 
 
 class Begun(Exception):
@@ -351,6 +351,19 @@ def test_the_card_of_a_ready_made_run_has_its_scores_and_protocol(monkeypatch):
     assert "proxy distance: 0.03836 (100 generated, 100 real images; proxy-2: " in text
     assert "trained by the CoroNet Studio project" in words.licence(finished)
     assert "`scenes/seasons`, which CoroNet Studio draws" in words.licence(finished)
+
+
+@pytest.mark.parametrize("value", [None, [], {}, "| <b>\n# x", True, float("nan"), 10**400])
+def test_a_report_of_strangers_makes_a_card_all_the_same(value, stage):
+    finished = open_finished(str(stage / "run 4x"))
+    whole = dict.fromkeys(finished.report, value)
+    parts = {
+        name: dict.fromkeys(part, value) if isinstance(part, dict) else part for name, part in finished.report.items()
+    }
+    scores = {"to_truth": {"psnr_db": value}, "distribution": {"value": value, "protocol": value}}
+    for report in (whole, parts, {"scores": scores}, {}):
+        lines = words.card(replace(finished, report=report), measured(finished), "slim.safetensors").splitlines()
+        assert [line for line in lines if line.startswith("# ")] == ["# run_4x: a slim ResNet"]
 
 
 def test_the_licence_of_others_is_theirs(stage):

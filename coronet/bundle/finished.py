@@ -61,7 +61,7 @@ def open_finished(model: str, given: Mapping[str, Any] = _NOTHING) -> Finished:
     origin = _origin(run) if run else model
     images, note = _images(values, checkpoint, origin, must="data" in given)
     return Finished(
-        name=_harmless(path),
+        name=_harmless(Path(model).stem if find_demo(model) or path.is_file() else path.resolve().name),
         checkpoint=checkpoint,
         weights=load_folder(path).generator(direction) if path.is_dir() else path,
         origin=origin,
@@ -113,8 +113,7 @@ def _images(
     return images, ""
 
 
-def _harmless(path: Path) -> str:
+def _harmless(text: str) -> str:
     """Make a name of letters, digits, - and _ that is a plain file name on every system."""
-    stem = path.stem if path.is_file() else path.resolve().name
-    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in stem)
+    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in text)
     return name.strip("-_")[:_LONGEST_NAME] or "model"

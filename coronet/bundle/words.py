@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coronet.bundle.finished import Finished
-from coronet.bundle.variants import Variant, Variants
+from coronet.bundle.forms import Variant, Variants
 from coronet.containers import plain
 from coronet.cost import cost
 from coronet.demo_card import LIMITS
@@ -147,7 +147,7 @@ def _making(finished: Finished) -> str:
 
 
 def _method(report: Mapping[str, Any]) -> str:
-    name = report.get("method")
+    name = str(report.get("method"))
     title = report.get("title") or (METHODS[name].named(vgg=False) if name in METHODS else "An unknown method")
     return plain(title)
 

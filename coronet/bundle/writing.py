@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from coronet.bundle.finished import Finished
-from coronet.bundle.variants import PRECISIONS, Variants, variants
+from coronet.bundle.forms import PRECISIONS, Variants, variants
 from coronet.bundle.words import card, licence, preprocessing, sample
 from coronet.checkpoints import Checkpoint, save
 from coronet.errors import ExportError
