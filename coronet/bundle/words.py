@@ -19,6 +19,7 @@ from coronet.networks import GeneratorConfig
 from coronet.recipes.finish import versions
 from coronet.scenes.cached import is_scenes
 
+_LARGEST = 1e18  # of a number that is written; more is damage
 _ARCHITECTURES = {"resnet": "ResNet", "mobile_resnet": "mobile ResNet", "unet": "U-Net"}
 _SAMPLE = '''\
 """Translate a picture: python sample.py INPUT OUTPUT.png (needs numpy, pillow and onnxruntime)."""
@@ -255,4 +256,5 @@ def _part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(value: Any, form: str) -> str:
     """Write a number; a question mark for what a report lacks or could not measure."""
-    return format(value, form) if isinstance(value, int if form.endswith("d") else int | float) else "?"
+    known = isinstance(value, int if form.endswith("d") else int | float) and abs(value) < _LARGEST
+    return format(value, form) if known else "?"
