@@ -20,11 +20,14 @@ _HOMES = {
     "fit": "training",
     "load": "checkpoints",
     "open_dataset": "datasets",
+    "open_finished": "bundle",
     "preview": "recipes.preview",
     "save": "checkpoints",
     "slim": "slimming",
     "to_onnx": "export",
     "train": "recipes.train",
+    "variants": "bundle",
+    "write_bundle": "bundle",
 }
 __all__ = sorted(_HOMES)
 __version__ = "0.1.0"

@@ -12,7 +12,7 @@ _TITLES = {
     "horses": "Horse ↔ zebra: the two ResNet generators of a CycleGAN",
     "seasons": "Summer ↔ winter: the two ResNet generators of a CycleGAN",
 }
-_LIMITS = {
+LIMITS = {  # what the nets of a world cannot translate
     "shoes": "other things than shoes from the side, pencil lines without colour, and photos of drawings: it has seen "
     "drawn lines on pure white only.",
     "horses": "photos: it has seen drawn animals in drawn meadows only. There the shade of the stripes tells a horse's "
@@ -51,7 +51,7 @@ Scores of the stored weights against the truth, on test scenes (`coronet evaluat
 |---|---|---|---|---|
 {scores}
 
-What it cannot do: {_LIMITS[world]}
+What it cannot do: {LIMITS[world]}
 """
 
 

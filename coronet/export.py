@@ -1,12 +1,12 @@
 """Generators as ONNX files: fp32, fp16 and int8, none of which is written before it was run and compared.
 
-The integers are made in quantisation.py; running a file is runtime.py's.
+The exact model comes from tracing.py, the integers from quantisation.py; running a file is runtime.py's.
 """
 
 import hashlib
-import json
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,14 +18,24 @@ from torch import Tensor
 from coronet import quantisation
 from coronet.errors import DataError, ExportError
 from coronet.files import atomic_path
-from coronet.networks import Generator, GeneratorConfig, build
+from coronet.networks import Generator, GeneratorConfig
 from coronet.runtime import OnnxGenerator, Precision, open_onnx
 from coronet.similarity import psnr
+from coronet.tracing import describe, evaluation_copy, exact_model
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Exported", "OnnxGenerator", "Precision", "open_onnx", "to_onnx"]
+__all__ = [
+    "Exported",
+    "OnnxGenerator",
+    "Precision",
+    "complaint",
+    "open_onnx",
+    "synthetic_images",
+    "to_onnx",
+    "to_onnx_forms",
+]
 
 Checked = Literal["real images", "synthetic images"]
 LARGEST_DIFFERENCE = 1e-3  # of an fp32 model to torch, per value in [-1, 1]; 4e-6 to 6e-5 is usual
@@ -82,24 +92,61 @@ def to_onnx(
     below its LEAST_PSNR. Raises DataError for unusable images, ExportError where the file computes something else than
     the generator, RunError where it cannot be written. `path` is not touched before all checks have passed.
     """
+    return to_onnx_forms(generator, {precision: path}, images=images, lineage=lineage, force=force)[0]
+
+
+def to_onnx_forms(
+    generator: Generator,
+    paths: Mapping[Precision, Path],
+    *,
+    images: Sequence[Tensor],
+    lineage: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> tuple[Exported, ...]:
+    """Write a generator in several precisions, each with a path, like `to_onnx` but tracing it once."""
     for image in images:
         _check_image(image, generator.config)
-    with atomic_path(path) as temporary:
-        network = _evaluation_copy(generator)
-        model = _exact_model(network)
-        _describe(model, network.config, "fp32", lineage or {})
-        real, compared = _checks(network, _runtime(model), images)
-        if precision != "fp32":
-            model = _CONVERSIONS[precision](model, [one.image for one in compared])
-            _describe(model, network.config, precision, lineage or {})
-            compared = _rerun(compared, _runtime(model))
-        difference, decibels = _scores(compared)
-        forced = _judge(precision, difference, decibels, force)
-        data = model.SerializeToString()
-        temporary.write_bytes(data)
-    digest = hashlib.sha256(data).hexdigest()
-    checked_on: Checked = "real images" if real else "synthetic images"
-    return Exported(path, precision, len(data), digest, difference, decibels, forced, checked_on, len(compared))
+    with ExitStack() as stack:
+        temporary = {precision: stack.enter_context(atomic_path(path)) for precision, path in paths.items()}
+        network = evaluation_copy(generator)
+        exact = exact_model(network)
+        describe(exact, network.config, "fp32", lineage or {})
+        real, compared = _checks(network, _runtime(exact), images)
+        made = []
+        for precision, path in paths.items():
+            model, results = exact, compared
+            if precision != "fp32":
+                model = _CONVERSIONS[precision](_copy(exact), [one.image for one in compared])
+                describe(model, network.config, precision, lineage or {})
+                results = _rerun(compared, _runtime(model))
+            difference, decibels = _scores(results)
+            forced = _judge(precision, difference, decibels, force)
+            data = model.SerializeToString()
+            temporary[precision].write_bytes(data)
+            digest = hashlib.sha256(data).hexdigest()
+            checked_on: Checked = "real images" if real else "synthetic images"
+            made.append(
+                Exported(path, precision, len(data), digest, difference, decibels, forced, checked_on, len(results))
+            )
+    return tuple(made)
+
+
+def complaint(precision: Precision, psnr_db: float) -> str:
+    """Say that a precision loses too much of the picture; nothing where it does not, or for fp32, judged otherwise."""
+    least = LEAST_PSNR.get(precision)
+    if least is None or psnr_db >= least:
+        return ""
+    return f"{precision} loses too much: {psnr_db:.1f} dB to the original, at least {least:.0f} are needed."
+
+
+def synthetic_images(config: GeneratorConfig) -> list[Tensor]:
+    """Draw smooth images with a little texture, of the model's size, always the same four: each (1, C, S, S)."""
+    random = torch.Generator().manual_seed(0)
+    side = max(1, min(config.image_size, 256) // config.size_multiple) * config.size_multiple
+    coarse = torch.randn(_SYNTHETIC_IMAGES, config.input_channels, 8, 8, generator=random)
+    smooth = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
+    texture = 0.1 * torch.randn(smooth.shape, generator=random)
+    return list(torch.split((smooth + texture).tanh(), 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,60 +171,6 @@ def _check_image(image: Tensor, config: GeneratorConfig) -> None:
         )
 
 
-def _synthetic(config: GeneratorConfig) -> list[Tensor]:
-    """Draw smooth images with a little texture, of the model's size, always the same ones."""
-    random = torch.Generator().manual_seed(0)
-    side = max(1, min(config.image_size, 256) // config.size_multiple) * config.size_multiple
-    coarse = torch.randn(_SYNTHETIC_IMAGES, config.input_channels, 8, 8, generator=random)
-    smooth = F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
-    texture = 0.1 * torch.randn(smooth.shape, generator=random)
-    return list(torch.split((smooth + texture).tanh(), 1))
-
-
-def _evaluation_copy(generator: Generator) -> Generator:
-    """Build the same network on the processor in evaluation mode, sharing the weights where they lie there."""
-    with torch.device("meta"):
-        network = build(generator.config)
-    weights = {
-        name: tensor.detach().to("cpu", torch.float32 if tensor.is_floating_point() else tensor.dtype)
-        for name, tensor in generator.state_dict().items()
-    }
-    if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
-        raise ExportError("Some weights are infinite or not a number. The model is damaged: train or convert it again.")
-    network.load_state_dict(weights, assign=True)
-    return network.eval().requires_grad_(False)
-
-
-def _exact_model(network: Generator) -> "onnx.ModelProto":
-    """Translate a network to ONNX in fp32 with free batch, height and width, and without traces of this machine."""
-    multiple = network.config.size_multiple
-    height, width = (multiple * torch.export.Dim(name) for name in ("rows", "columns"))
-    side = multiple * max(2, 64 // multiple)  # at one pixel inside, the exporter would take the size for fixed
-    example = torch.zeros(2, network.config.input_channels, side, side)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's about its own use of torch
-        program = torch.onnx.export(
-            network,
-            (example,),
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-            input_names=["input"],
-            output_names=["output"],
-            dynamic_shapes=({0: torch.export.Dim("batch"), 2: height, 3: width},),
-        )
-    assert program is not None
-    model: onnx.ModelProto = program.model_proto
-    del model.graph.metadata_props[:]  # the exporter's notes, in another order in every process
-    for node in model.graph.node:
-        del node.metadata_props[:]  # stack traces with paths
-        node.doc_string = ""
-    for value in (*model.graph.input, *model.graph.output):
-        for index, name in ((0, "batch"), (2, "height"), (3, "width")):
-            value.type.tensor_type.shape.dim[index].dim_param = name
-    return model
-
-
 def _runtime(model: "onnx.ModelProto") -> OnnxGenerator:
     return OnnxGenerator(model.SerializeToString(), "The exported model", threads=torch.get_num_threads())
 
@@ -186,7 +179,7 @@ def _checks(network: Generator, exact: OnnxGenerator, images: Sequence[Tensor]) 
     """Compare the fp32 model with torch on the images, or on synthetic ones where none can be used (False)."""
     _try_second_size(network, exact)
     real = _comparisons(network, exact, [image.detach().to("cpu", torch.float32) for image in images])
-    compared = real or _comparisons(network, exact, _synthetic(network.config))
+    compared = real or _comparisons(network, exact, synthetic_images(network.config))
     if not compared:
         raise ExportError(_UNSTABLE)
     return bool(real), compared
@@ -199,7 +192,9 @@ def _try_second_size(network: Generator, exact: OnnxGenerator) -> None:
         return
     height, width = (-(-side // multiple) * multiple for side in _SECOND_SIZE)
     width += multiple if width == height else 0
-    image = F.interpolate(_synthetic(network.config)[0], size=(height, width), mode="bilinear", align_corners=False)
+    image = F.interpolate(
+        synthetic_images(network.config)[0], size=(height, width), mode="bilinear", align_corners=False
+    )
     if not _comparisons(network, exact, [torch.cat([image, -image])]):
         raise ExportError(_UNSTABLE)
 
@@ -232,6 +227,12 @@ def _rerun(compared: Sequence[_Comparison], runtime: OnnxGenerator) -> list[_Com
     return [replace(one, actual=runtime(one.image)) for one in compared]
 
 
+def _copy(model: "onnx.ModelProto") -> "onnx.ModelProto":
+    other = type(model)()
+    other.CopyFrom(model)
+    return other
+
+
 def _int8(model: "onnx.ModelProto", images: Sequence[Tensor]) -> "onnx.ModelProto":
     return quantisation.quantise(model, [image.numpy() for image in images])
 
@@ -245,32 +246,6 @@ def _fp16(model: "onnx.ModelProto", images: Sequence[Tensor]) -> "onnx.ModelProt
 
 
 _CONVERSIONS = {"fp16": _fp16, "int8": _int8}
-
-
-def _describe(
-    model: "onnx.ModelProto", config: GeneratorConfig, precision: Precision, lineage: Mapping[str, Any]
-) -> None:
-    """Write into the model's metadata what someone who holds only the file must know."""
-    notes = {
-        "created_by": "CoroNet Studio",
-        "architecture": config.architecture,
-        "precision": precision,
-        "preprocessing": f"RGB, [-1, 1], NCHW, sides multiples of {config.size_multiple}",
-        "postprocessing": "clamp to [-1, 1], (x + 1) * 127.5, round to 8 bits, NCHW to HWC",
-        "size_multiple": str(config.size_multiple),
-        "image_size": str(config.image_size),
-        "config": json.dumps(config.to_json(), sort_keys=True),
-        "input_channels": str(config.input_channels),
-        "output_channels": str(config.output_channels),
-        "lineage": json.dumps(dict(lineage), ensure_ascii=False, sort_keys=True),
-    }
-    del model.graph.value_info[:]  # shapes of hidden tensors, which every reader infers itself
-    model.producer_name = "CoroNet Studio"
-    model.producer_version = ""
-    del model.metadata_props[:]
-    for key, value in notes.items():
-        item = model.metadata_props.add()
-        item.key, item.value = key, value
 
 
 def _scores(compared: Sequence[_Comparison]) -> tuple[float, float]:
@@ -289,11 +264,7 @@ def _judge(precision: Precision, difference: float, decibels: float, force: bool
                 "Check it on other images and report it with the model."
             )
         return False
-    if decibels >= LEAST_PSNR[precision]:
-        return False
-    if not force:
-        raise ExportError(
-            f"{precision} loses too much: {decibels:.1f} dB to the original, at least {LEAST_PSNR[precision]:.0f} are "
-            f"needed. {_REMEDIES[precision]}."
-        )
-    return True
+    reason = complaint(precision, decibels)
+    if reason and not force:
+        raise ExportError(f"{reason} {_REMEDIES[precision]}.")
+    return bool(reason)

@@ -244,7 +244,7 @@ def test_unusable_images_are_data_errors(shape, says, tmp_path):
 
 
 def test_folder_that_does_not_exist_is_named_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_exact_model", lambda network: pytest.fail("the work was begun"))
+    monkeypatch.setattr(export, "exact_model", lambda network: pytest.fail("the work was begun"))
     net, _ = random_net("resnet")
     with pytest.raises(RunError, match="its folder does not exist"):
         to_onnx(net, tmp_path / "none" / "a.onnx", images=[])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from coronet.commands import compare, downloads, runs, scenes, short
+from coronet.commands import bundle, compare, downloads, runs, scenes, short
 from coronet.parsing import OneLineParser
 
 __all__ = ["COMMANDS", "Command", "build_parser", "parse"]
@@ -93,6 +93,14 @@ def _table_or_lines(result: list[dict[str, Any]] | dict[str, Any]) -> str:
     return _table([{key: "-" if value is None else value for key, value in row.items()} for row in result])
 
 
+def _bundle(result: dict[str, Any]) -> str:
+    """Show what was packed, and the precisions side by side."""
+    names = ("precision", "bytes", "psnr_db", "max_abs_difference", "median_ms", "refused")
+    rows = [{name: "-" if row[name] is None else row[name] for name in names} for row in result["variants"]]
+    tables = {"variants": "\n" + _table(rows), "files": [f"{name}: {size:,}" for name, size in result["files"].items()]}
+    return _lines({name: value for name, value in (result | tables).items() if name != "notes"})
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [names, *([_short(row.get(name, "-")) for name in names] for row in rows)]
@@ -146,6 +154,13 @@ COMMANDS: dict[str, Command] = {
         short.add_export,
         short.run_export,
         _lines,
+    ),
+    "bundle": Command(
+        "pack a finished network with a card, test pictures and a sample program",
+        "--model runs/horse4 --out horse4.zip --precision fp32 int8",
+        bundle.add_bundle,
+        bundle.run_bundle,
+        _bundle,
     ),
     "benchmark": Command(
         "measure latency side by side",

@@ -35,12 +35,17 @@ def add_settings(
 
 def settings_from(parsed: argparse.Namespace, settings_class: type) -> Any:
     """Build checked settings from what was given on the command line; the rest keeps its default."""
-    given = {}
+    return from_json(settings_class, given(parsed, settings_class))
+
+
+def given(parsed: argparse.Namespace, settings_class: type) -> dict[str, Any]:
+    """Give the settings, as plain values by name, that the command line has; their ranges are not checked."""
+    found = {}
     for field in fields_of(settings_class):
         value = getattr(parsed, field.name, None)
         if value is not None:
-            given[field.name] = _convert(field, value)
-    return from_json(settings_class, given)
+            found[field.name] = _convert(field, value)
+    return found
 
 
 def _help(field: Setting) -> str:

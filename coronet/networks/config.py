@@ -60,6 +60,11 @@ class GeneratorConfig:
         """Image sides must be multiples of this."""
         return int(2**self.levels)
 
+    @property
+    def least_side(self) -> int:
+        """The smallest side of an image in pixels: the trunk of a ResNet pads by reflection."""
+        return self.size_multiple * (1 if self.architecture == "unet" else 2)
+
     def skeleton(self) -> tuple[Any, ...]:
         """Everything but the widths: nets with equal skeletons have the same layers."""
         return (
@@ -168,11 +173,10 @@ def _check(config: GeneratorConfig) -> None:
         raise CheckpointError(f"'dropout' is {config.dropout!r}, but must be true or false.")
     if set(config.widths) != set(_expected_groups(config)):
         raise CheckpointError(f"These channel groups make no {config.architecture}: {', '.join(config.widths)}.")
-    least = 1 if config.architecture == "unet" else 2  # the trunk of a ResNet pads by reflection
-    if config.image_size % config.size_multiple or config.image_size < least * config.size_multiple:
+    if config.image_size % config.size_multiple or config.image_size < config.least_side:
         raise CheckpointError(
             f"'image_size' is {config.image_size}, but must be a multiple of {config.size_multiple}, "
-            f"at least {least * config.size_multiple}, for this {config.architecture}."
+            f"at least {config.least_side}, for this {config.architecture}."
         )
 
 

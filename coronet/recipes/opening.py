@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coronet.checkpoints import Family, build_generator, companions, load, load_discriminator
-from coronet.datasets import Batch, Dataset, DataSettings, Item, open_dataset
+from coronet.datasets import Batch, Dataset, DataSettings, Item, open_dataset, open_test
 from coronet.demos import find_demo
 from coronet.errors import CheckpointError, DataError, SettingsError
 from coronet.networks import DiscriminatorConfig, Generator, GeneratorConfig, PatchDiscriminator, build, initialise
@@ -50,6 +50,14 @@ def check_direction(choices: DataChoices, model: str) -> None:
         raise SettingsError(
             f"'direction' is {choices.direction}, but {model} translates {demo.data} {demo.direction}. "
             f"Add --direction {demo.direction}."
+        )
+
+
+def check_rgb(model: str, taken: int, made: int) -> None:
+    """Raise CheckpointError where a model takes or makes other than RGB images."""
+    if (taken, made) != (3, 3):
+        raise CheckpointError(
+            f"{model} maps {taken} channels to {made}, but images here have 3. Choose a model for RGB images."
         )
 
 
@@ -107,6 +115,12 @@ def calibration_images(data: Dataset, count: int, device: torch.device) -> Itera
 def spread_items(data: Dataset, most: int) -> Iterator[Item]:
     """Give test images, evenly spread over the split where it holds more than `most`."""
     yield from data.test.items(spread_places(len(data.test), most))
+
+
+def test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
+    """Give at most `most` inputs (1, 3, H, W) of the test images of the folder the settings name."""
+    for item in spread_items(open_test(data_folder(choices), data_settings(choices)), most):
+        yield item.source
 
 
 def spread_places(count: int, most: int) -> Sequence[int]:

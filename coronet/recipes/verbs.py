@@ -15,7 +15,7 @@ from coronet.checkpoints import build_generator, load, resolve_model
 from coronet.cost import cost
 from coronet.datasets import Dataset, open_test
 from coronet.demos import Direction
-from coronet.errors import CheckpointError, DataError, SettingsError
+from coronet.errors import DataError, SettingsError
 from coronet.export import Precision, open_onnx, to_onnx
 from coronet.files import make_folder
 from coronet.images import fit, list_images, open_image, save_image, to_image, to_tensor
@@ -28,11 +28,12 @@ from coronet.recipes.machine import use_threads
 from coronet.recipes.opening import (
     DEFAULT_SIZE,
     check_direction,
+    check_rgb,
     check_sides,
     data_folder,
     data_settings,
     sized,
-    spread_items,
+    test_images,
 )
 from coronet.recipes.preview import Preview, preview
 from coronet.recipes.scoring import check_countable, set_scores
@@ -129,7 +130,7 @@ def export(
     checkpoint = load(resolve_model(model), direction="AtoB" if data is None else data.direction)
     images = []
     if data is not None and data.data:
-        images = list(_test_images(sized(data, checkpoint.config.image_size), CALIBRATION_IMAGES))
+        images = list(test_images(sized(data, checkpoint.config.image_size), CALIBRATION_IMAGES))
     generator = build_generator(checkpoint)
     result = to_onnx(generator, out, images=images, precision=precision, lineage=checkpoint.lineage, force=force)
     return result.to_json()
@@ -233,29 +234,15 @@ def _translator(model: str, direction: Direction = "AtoB") -> _Translator:
     path = resolve_model(model)
     if path.suffix == ".onnx":
         loaded = open_onnx(path)
-        _check_channels(model, loaded.input_channels, loaded.output_channels)
+        check_rgb(model, loaded.input_channels, loaded.output_channels)
         return _Translator(model, loaded, loaded.size_multiple, 1, loaded.image_size or DEFAULT_SIZE)
     generator = build_generator(load(path, direction=direction))
     config = generator.config
-    _check_channels(model, config.input_channels, config.output_channels)
+    check_rgb(model, config.input_channels, config.output_channels)
 
     @torch.inference_mode()
     def apply(images: Tensor) -> Tensor:
         output: Tensor = generator(images)
         return output
 
-    least = config.size_multiple * (1 if config.architecture == "unet" else 2)  # the trunk pads by reflection
-    return _Translator(model, apply, config.size_multiple, least, config.image_size)
-
-
-def _check_channels(model: str, taken: int, made: int) -> None:
-    if (taken, made) != (3, 3):
-        raise CheckpointError(
-            f"{model} maps {taken} channels to {made}, but images here have 3. Choose a model for RGB images."
-        )
-
-
-def _test_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
-    data = open_test(data_folder(choices), data_settings(choices))
-    for item in spread_items(data, most):
-        yield item.source
+    return _Translator(model, apply, config.size_multiple, config.least_side, config.image_size)
