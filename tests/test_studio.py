@@ -175,16 +175,7 @@ def test_a_ready_made_net_belongs_to_its_demo_model(desk: Desk, folder: Path) ->
     assert desk.translate(found, desk.picture("Horse 1")).size == (128, 128)
 
 
-TOO_SMALL = pytest.mark.xfail(strict=True, reason="the search ended at 16.34x: its last channels are too coarse a step")
-
-
-@pytest.mark.parametrize(
-    "folder",
-    [
-        pytest.param(folder, id=folder.name, marks=[TOO_SMALL] if folder.name == "summer2winter-16x" else [])
-        for folder in ready_made_runs()
-    ],
-)
+@pytest.mark.parametrize("folder", ready_made_runs(), ids=lambda folder: folder.name)
 def test_a_ready_made_net_meets_its_ratio(desk: Desk, folder: Path) -> None:
     name, ratio = folder.name.removesuffix("x").rsplit("-", 1)
     found = next(outcome for outcome in desk.outcomes(f"demo/{name}") if outcome.folder == folder)
