@@ -30,20 +30,22 @@ from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
 from coronet.studio import charts, text
+from coronet.studio.compare import Handlers as CompareHandlers
+from coronet.studio.comparison import figure as trade_off
+from coronet.studio.comparison import pictures as outcome_pictures
+from coronet.studio.comparison import table as outcome_table
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
 from coronet.studio.guard import read_people
 from coronet.studio.launch import main
-from coronet.studio.outcomes import figure as trade_off
 from coronet.studio.outcomes import find_outcomes
-from coronet.studio.outcomes import pictures as outcome_pictures
-from coronet.studio.outcomes import table as outcome_table
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
 from coronet.studio.squeeze import Latest
+from coronet.studio.time_lapse import time_lapse
 from coronet.studio.train import Handlers as TrainHandlers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -320,7 +322,7 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
 
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
-    handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
+    handlers, image = CompareHandlers(desk), Image.new("RGB", (32, 32))
     assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1") == (gr.skip(),) * 3
     shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1")
     assert shown.count("<img") == 4
@@ -441,7 +443,7 @@ def test_the_state_in_words(state: str, events: list[dict[str, Any]], words: str
 def test_what_comes_from_outside_is_escaped() -> None:
     hostile = "<script>alert(1)</script>"
     shown = charts.progress(job(state="failed", message=hostile), [step(1, phase=hostile, losses={hostile: 1.0})])
-    assert "<script" not in shown + charts.sentence(hostile) + charts.preview(hostile, 3)
+    assert "<script" not in shown + charts.sentence(hostile) + time_lapse(hostile, [1, 3])
     assert "<script" not in charts.downloads(hostile, ["report.json"])
 
 
@@ -489,7 +491,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return asyncio.run(build())
 
 
-CONTAINERS = {"row", "column", "form", "group", "markdown", "state", "browserstate", "timer"}
+CONTAINERS = {"tabs", "row", "column", "form", "group", "markdown", "state", "browserstate", "timer"}
 
 
 def test_every_control_has_a_label(config: dict[str, Any]) -> None:
