@@ -51,6 +51,7 @@ class Choosing:
     model: gr.Dropdown
     picture: gr.Dropdown
     picture_file: gr.UploadButton
+    source: gr.Image
 
 
 def build_choosing() -> Choosing:
@@ -62,15 +63,19 @@ def build_choosing() -> Choosing:
         with gr.Column(scale=0, min_width=150, elem_id="bar-buttons"):
             picture_file = gr.UploadButton(text.UPLOAD_PICTURE, file_types=["image"], size="sm", elem_id="picture-file")
             link = gr.Button(text.COPY_LINK, size="sm", elem_id="copy-link")
+    # Gradio builds a tab when it is first opened. What every tab waits for is therefore here, and out of sight.
+    source = gr.Image(
+        label=text.INPUT, alt_text=text.INPUT_ALT, type="pil", format="png", interactive=False, visible="hidden"
+    )
     link.click(None, None, None, js=_COPY, api_name="copy_link", api_visibility="undocumented")
-    return Choosing(model, picture, picture_file)
+    return Choosing(model, picture, picture_file, source)
 
 
-def connect_choosing(desk: Desk, choosing: Choosing, source: gr.Image, cards: gr.HTML) -> None:
-    """Let the choices, and the cards of models, decide what `source` shows."""
+def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:
+    """Let the choices, and the cards of models, decide what the picture is."""
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    model, picture = choosing.model, choosing.picture
+    model, picture, source = choosing.model, choosing.picture, choosing.source
     picture.input(edge(handlers.show_picture), picture, source, api_name="show_picture", **hidden)
     choosing.picture_file.upload(
         edge(handlers.upload_picture),

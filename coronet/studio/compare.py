@@ -124,7 +124,7 @@ class Parts:
     points: gr.HTML
 
 
-def build_compare(desk: Desk, choosing: Choosing, source: gr.Image, tab: gr.Tab) -> None:
+def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab) -> None:
     """Build this tab and its events inside the current layout; its nets are listed anew when it is opened."""
     gr.Markdown(f"## {text.TRADE_OFF}")
     with gr.Row():
@@ -132,10 +132,10 @@ def build_compare(desk: Desk, choosing: Choosing, source: gr.Image, tab: gr.Tab)
             trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, elem_id="trade-off")
         with gr.Column(scale=2, min_width=300):
             with gr.Row():
-                limit = gr.Number(
-                    None, label=text.LIMIT, info=text.LIMIT_INFO, minimum=0, min_width=120, elem_id="limit"
+                limit = gr.Number(0, label=text.LIMIT, info=text.LIMIT_INFO, minimum=0, min_width=120, elem_id="limit")
+                unit = gr.Dropdown(
+                    list(_UNITS), value="MMACs", label=text.UNIT, info=text.UNIT_INFO, min_width=100, elem_id="unit"
                 )
-                unit = gr.Dropdown(list(_UNITS), value="MMACs", label=text.UNIT, min_width=100, elem_id="unit")
             best = gr.HTML(label=text.LIMIT, elem_id="best")
             table = gr.HTML(
                 label=text.TRADE_OFF,
@@ -157,11 +157,12 @@ def build_compare(desk: Desk, choosing: Choosing, source: gr.Image, tab: gr.Tab)
     points = gr.HTML(label=text.PUBLISHED, elem_id="published-points", elem_classes="numbers-panel")
     closely = (net, closer, find_worst, worst)
     parts = Parts(trade_off, limit, unit, best, table, nets, trained, *closely, task, published, points)
-    _connect(Handlers(desk), parts, choosing, source, tab)
+    _connect(Handlers(desk), parts, choosing, tab)
 
 
-def _connect(handlers: Handlers, parts: Parts, choosing: Choosing, source: gr.Image, tab: gr.Tab) -> None:
+def _connect(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.Tab) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
+    source = choosing.source
     torch: dict[str, Any] = {"concurrency_id": "torch", "trigger_mode": "always_last"}
     gr.on(
         [choosing.model.change, tab.select],

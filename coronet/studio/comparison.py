@@ -64,7 +64,7 @@ def figure(outcomes: Sequence[Outcome], best: Outcome | None = None) -> "go.Figu
         value = dense["teacher_scores"][score]["psnr_db"]
         point = go.Scatter(x=[dense["dense"]["macs"]], y=[value], name=text.DENSE, mode="markers", marker=marker)
         drawing.add_trace(point)
-    drawing.update_xaxes(title_text=text.MACS_AXIS, type="log")
+    drawing.update_xaxes(title_text=text.MACS_AXIS, type="log", exponentformat="SI")
     drawing.update_yaxes(title_text=f"PSNR, dB · {text.SCORES[score]}")
     drawing.update_layout(height=380, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend=_LEGEND)
     return drawing
@@ -94,7 +94,7 @@ def published_figure(task: str) -> "go.Figure":
                     marker={"symbol": _OPEN[protocol], "size": 10, "color": _PROTOCOLS[protocol]},
                 )
             )
-    drawing.update_xaxes(title_text=text.PUBLISHED_X, type="log")
+    drawing.update_xaxes(title_text=text.PUBLISHED_X, type="log", exponentformat="SI")
     drawing.update_yaxes(title_text=text.PUBLISHED_Y)
     drawing.update_layout(height=380, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend=_LEGEND)
     return drawing

@@ -33,8 +33,8 @@ class Outcome:
 
     @property
     def key(self) -> str:
-        """What it is called in choices: its folder's name."""
-        return self.folder.name
+        """What it is called in choices."""
+        return f"{self.kind}/{self.folder.name}"
 
     @property
     def macs(self) -> int:

@@ -24,8 +24,7 @@ def build(desk: Desk) -> gr.Blocks:
         gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
         choosing = build_choosing()
         with gr.Tabs(elem_id="tabs") as tabs:
-            # Every tab is there from the start: what a hidden one shows is kept up to date.
-            opened = {name: gr.Tab(text.TABS[name], id=name, render_children=True) for name in address.TABS}
+            opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
             with opened["model"]:
                 models = build_models(desk, choosing)
             with opened["squeeze"]:
@@ -33,8 +32,8 @@ def build(desk: Desk) -> gr.Blocks:
             with opened["train"]:
                 watch = build_train(desk, choosing, squeeze)
             with opened["compare"]:
-                build_compare(desk, choosing, squeeze.source, opened["compare"])
-        connect_choosing(desk, choosing, squeeze.source, models.cards)
+                build_compare(desk, choosing, opened["compare"])
+        connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch)
     return page
@@ -61,7 +60,7 @@ def _open(
     restored = page.load(
         edge(Opening(desk).restore),
         watch.saved_run,
-        [tabs, choosing.model, models.notice, squeeze.ratio, choosing.picture, watch.data, watch.run],
+        [tabs, choosing.model, models.notice, squeeze.slider, squeeze.ratio, choosing.picture, watch.data, watch.run],
         queue=False,
         api_name="restore",
         **hidden,
@@ -69,7 +68,7 @@ def _open(
     state = [choosing.model, squeeze.ratio, choosing.picture, watch.run]
     restored.then(None, state, None, js=address.opened(), api_name="opened", **hidden)
     show_picture = edge(Handlers(desk).show_picture)
-    restored.then(show_picture, choosing.picture, squeeze.source, api_name="first_picture", **hidden)
+    restored.then(show_picture, choosing.picture, choosing.source, api_name="first_picture", **hidden)
 
 
 class Opening:
@@ -84,12 +83,14 @@ class Opening:
         models, pictures = list(self._desk.models()), self._desk.pictures()
         model = address.known(query.get("model"), models) or next(iter(models), None)
         picture = address.known(query.get("picture"), pictures)
+        ratio = address.read_ratio(query)
         run = self._known(query.get("run")) or self._known(saved_run)
         return (
             gr.Tabs(selected=address.read_tab(query)),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
-            address.read_ratio(query),
+            ratio,
+            ratio,
             gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
             gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
             gr.Dropdown(self._desk.run_names(), value=run),

@@ -41,6 +41,7 @@ range.addEventListener("change", () => {{ props.value = ratio(); trigger("releas
 watch("value", () => {{
   if (props.value >= 1 && Math.abs(ratio() - props.value) > 0.05) {{ range.value = Math.log2(props.value); show(); }}
 }});
+if (props.value >= 1) range.value = Math.log2(props.value);
 show();
 """
 
@@ -118,7 +119,7 @@ class Squeeze:
 
     slider: gr.HTML
     ratio: gr.Number
-    source: gr.Image
+    shown: gr.Image
     dense: gr.Image
     slim: gr.Image
     numbers: gr.HTML
@@ -133,7 +134,7 @@ def build_squeeze(desk: Desk, choosing: Choosing) -> Squeeze:
         with gr.Column(scale=1, min_width=300):
             gr.HTML(charts.sentence(text.HEALING, "healing"), label=text.HEALING)
     with gr.Row():
-        source = _picture(text.INPUT, text.INPUT_ALT, "input", 260)  # on a phone above the two that are compared
+        shown = _picture(text.INPUT, text.INPUT_ALT, "input", 260)  # on a phone above the two that are compared
         dense = _picture(text.DENSE, text.DENSE_ALT, "dense", 150)
         slim = _picture(text.SLIM, text.SLIM_ALT, "slim", 150)
     with gr.Row():
@@ -145,8 +146,8 @@ def build_squeeze(desk: Desk, choosing: Choosing) -> Squeeze:
             channels = gr.HTML(
                 label=text.MAP, js_on_load=channel_map.SCRIPT, elem_id="channels", elem_classes="numbers-panel"
             )
-    parts = Squeeze(slider, ratio, source, dense, slim, numbers, channels)
-    _connect(Handlers(desk), choosing.model, parts)
+    parts = Squeeze(slider, ratio, shown, dense, slim, numbers, channels)
+    _connect(Handlers(desk), choosing, parts)
     return parts
 
 
@@ -190,13 +191,15 @@ def _picture(label: str, alt: str, name: str, min_width: int) -> gr.Image:
     )
 
 
-def _connect(handlers: Handlers, model: gr.Dropdown, parts: Squeeze) -> None:
+def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     parts.slider.release(None, parts.slider, parts.ratio, js="(ratio) => ratio", api_name="slide", **hidden)
     parts.ratio.change(None, parts.ratio, parts.slider, js="(ratio) => ratio", api_name="follow", **hidden)
+    model, source = choosing.model, choosing.source
+    source.change(None, source, parts.shown, js="(picture) => picture", api_name="show_source", **hidden)
     ticket = gr.State(None)
     asked = gr.on(
-        [model.change, parts.ratio.change, parts.source.change],
+        [model.change, parts.ratio.change, source.change],
         edge(handlers.ask),
         None,
         ticket,
@@ -205,7 +208,7 @@ def _connect(handlers: Handlers, model: gr.Dropdown, parts: Squeeze) -> None:
         api_name="ask",
         **hidden,
     )
-    question = [model, parts.ratio, parts.source, ticket]
+    question = [model, parts.ratio, source, ticket]
     previewed = asked.then(
         edge(handlers.preview),
         question,
