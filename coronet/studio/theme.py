@@ -46,6 +46,8 @@ ul.cards button[aria-pressed=true] strong::after { content: " ✓"; }
   border: 1px solid var(--body-text-color-subdued); background: var(--background-fill-secondary); }
 .map .kept { width: 100%; height: var(--kept); background: #4f46e5; transition: height 0.4s; }
 .map button[aria-pressed=true] .of { outline: 3px solid #b45309; }
+.dark .map .kept { background: #818cf8; }
+.dark .map button[aria-pressed=true] .of { outline-color: #f59e0b; }
 .map .name { height: 4.2rem; writing-mode: vertical-rl; font-size: 0.75rem; line-height: 1; }
 .said { min-height: 3em; margin: 0.3rem 0; }
 button.link { font: inherit; font-weight: 400; text-align: left; text-decoration: underline; cursor: pointer;
