@@ -19,6 +19,8 @@ from coronet.studio.outcomes import Measure, Outcome, best_under, score_of
 _MOST_TRAINED = 8  # pictures of trained nets
 _UNITS: dict[str, tuple[Measure, float]] = {"MMACs": ("macs", 1e6), "MB": ("bytes", 1e6)}
 Unit = Literal["MMACs", "MB"]
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
+_TORCH: dict[str, Any] = {"concurrency_id": "torch", "trigger_mode": "always_last"}
 
 
 class Handlers:
@@ -157,20 +159,20 @@ def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab) -> None:
     points = gr.HTML(label=text.PUBLISHED, elem_id="published-points", elem_classes="numbers-panel")
     closely = (net, closer, find_worst, worst)
     parts = Parts(trade_off, limit, unit, best, table, nets, trained, *closely, task, published, points)
-    _connect(Handlers(desk), parts, choosing, tab)
+    handlers = Handlers(desk)
+    _connect_nets(handlers, parts, choosing, tab)
+    _connect_closer(handlers, parts, choosing)
 
 
-def _connect(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.Tab) -> None:
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
+def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.Tab) -> None:
     source = choosing.source
-    torch: dict[str, Any] = {"concurrency_id": "torch", "trigger_mode": "always_last"}
     gr.on(
         [choosing.model.change, tab.select],
         edge(handlers.nets),
         [choosing.model, parts.net],
         [parts.nets, parts.net, parts.task],
         api_name="nets",
-        **quiet,
+        **_QUIET,
     )
     gr.on(
         [choosing.model.change, parts.nets.change, parts.limit.change, parts.unit.change, source.change],
@@ -179,7 +181,7 @@ def _connect(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.Tab) 
         [parts.trained, parts.trade_off, parts.table],
         show_progress="hidden",
         api_name="trained",
-        **torch,
+        **_TORCH,
     )
     gr.on(
         [choosing.model.change, parts.limit.change, parts.unit.change],
@@ -187,24 +189,27 @@ def _connect(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.Tab) 
         [choosing.model, parts.limit, parts.unit],
         parts.best,
         api_name="best",
-        **quiet,
+        **_QUIET,
     )
-    parts.table.select(edge(handlers.pick_net), None, parts.net, queue=False, api_name="pick_net", **quiet)
-    looked = [choosing.model, source, parts.net]
+
+
+def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
+    model, source = choosing.model, choosing.source
+    parts.table.select(edge(handlers.pick_net), None, parts.net, queue=False, api_name="pick_net", **_QUIET)
     gr.on(
         [parts.net.change, source.change],
         edge(handlers.closer),
-        looked,
+        [model, source, parts.net],
         parts.closer,
         api_name="closer",
-        **quiet,
-        **torch,
+        **_QUIET,
+        **_TORCH,
     )
-    wanted = [choosing.model, parts.net]
-    parts.find_worst.click(edge(handlers.worst), wanted, parts.worst, concurrency_id="torch", api_name="worst")
-    parts.net.change(None, None, parts.worst, js="() => ''", api_name="clear_worst", **quiet)
+    worst = edge(handlers.worst)
+    parts.find_worst.click(worst, [model, parts.net], parts.worst, concurrency_id="torch", api_name="worst")
+    parts.net.change(None, None, parts.worst, js="() => ''", api_name="clear_worst", **_QUIET)
     parts.task.change(
-        edge(handlers.published), parts.task, [parts.published, parts.points], api_name="published", **quiet
+        edge(handlers.published), parts.task, [parts.published, parts.points], api_name="published", **_QUIET
     )
 
 
