@@ -49,6 +49,17 @@ class _Layer:
     shape: tuple[int, ...]
     positions: int
     positions_as_published: int
+    turn: int  # of a convolution: its place in the order in which an image meets them
+    is_transposed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """One convolution: the group of the channels it makes ("" for the picture itself), its kernel, and its cost."""
+
+    group: str
+    kernel: tuple[int, int]
+    cost: float
 
 
 def cost(config: GeneratorConfig, image_size: int | None = None) -> Cost:
@@ -83,6 +94,8 @@ class CostModel:
         self._factor = np.array([_factor(layer, axes, convention) for layer in rows])
         self._first = _Extent(rows, axes, index, 0)
         self._second = _Extent(rows, axes, index, 1)
+        self._made = [_made_group(layer, axes) for layer in rows]
+        self._layers = rows
         self.total = self.at(config.widths) if total is None else total
 
     def vector(self, widths: Mapping[str, int]) -> Vector:
@@ -93,6 +106,16 @@ class CostModel:
         """Give the cost at these widths."""
         counts = widths if isinstance(widths, np.ndarray) else self.vector(widths)
         return float(self._factor @ (self._first.at(counts) * self._second.at(counts)))
+
+    def by_layer(self, widths: Mapping[str, int]) -> tuple[LayerCost, ...]:
+        """Give the cost of every convolution at these widths, in the order in which an image meets them."""
+        counts = self.vector(widths)
+        costs = self._factor * self._first.at(counts) * self._second.at(counts)
+        found = zip(self._layers, self._made, costs, strict=True)
+        met = sorted(
+            (layer.turn, group, layer.shape[2:], cost) for layer, group, cost in found if len(layer.shape) == 4
+        )
+        return tuple(LayerCost(group, (kernel[0], kernel[1]), float(cost)) for _, group, kernel, cost in met)
 
     def marginal(self, widths: Mapping[str, int] | Vector) -> Vector:
         """Give the cost that one more channel would add, per group in the order of `groups`."""
@@ -122,6 +145,12 @@ class _Extent:
         return np.asarray(self.slope @ counts + self.constant)
 
 
+def _made_group(layer: _Layer, axes: Axes) -> str:
+    """Name the group of the channels that a layer makes; "" where it makes the picture."""
+    out = axes[layer.name][1 if layer.is_transposed else 0]
+    return out[0] if out else ""
+
+
 def _factor(layer: _Layer, axes: Axes, convention: Convention) -> float:
     """Multiply the dimensions that no group lies along, and the positions."""
     dims = axes[layer.name]
@@ -135,9 +164,9 @@ def _measured_layers(config: GeneratorConfig, image_size: int) -> tuple[Generato
     """Run the net once on the meta device (no memory, no arithmetic) and note where its convolutions are used."""
     with torch.device("meta"):
         generator = build(config).eval()
-        positions: dict[str, tuple[int, int]] = {}
+        met: dict[str, tuple[int, int, int, bool]] = {}
         hooks = [
-            module.register_forward_hook(_recorder(name, positions))
+            module.register_forward_hook(_recorder(name, met))
             for name, module in generator.named_modules()
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
         ]
@@ -146,16 +175,17 @@ def _measured_layers(config: GeneratorConfig, image_size: int) -> tuple[Generato
         for hook in hooks:
             hook.remove()
     layers = [
-        _Layer(name, tuple(parameter.shape), *positions.get(name.removesuffix(".weight"), (0, 0)))
+        _Layer(name, tuple(parameter.shape), *met.get(name.removesuffix(".weight"), (0, 0, -1, False)))
         for name, parameter in generator.named_parameters()
     ]
     return generator, tuple(layers)
 
 
-def _recorder(name: str, positions: dict[str, tuple[int, int]]):  # type: ignore[no-untyped-def]
+def _recorder(name: str, met: dict[str, tuple[int, int, int, bool]]):  # type: ignore[no-untyped-def]
     def record(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        is_transposed = isinstance(module, nn.ConvTranspose2d)
         out = output.shape[-2] * output.shape[-1]
         into = inputs[0].shape[-2] * inputs[0].shape[-1]
-        positions[name] = (into if isinstance(module, nn.ConvTranspose2d) else out, out)
+        met[name] = (into if is_transposed else out, out, len(met), is_transposed)
 
     return record

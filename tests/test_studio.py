@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -26,24 +27,32 @@ from coronet.errors import CheckpointError, DataError, RunError, SettingsError
 from coronet.jobs import Job, JobTable
 from coronet.launcher import Process
 from coronet.networks import build, resnet_config
+from coronet.published import published_points
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import charts, text
+from coronet.studio import address, charts, text
+from coronet.studio.channel_map import channel_map
+from coronet.studio.choosing import Handlers as ChoosingHandlers
+from coronet.studio.compare import Handlers as CompareHandlers
+from coronet.studio.comparison import figure as trade_off
+from coronet.studio.comparison import pictures as outcome_pictures
+from coronet.studio.comparison import published_figure
+from coronet.studio.comparison import table as outcome_table
 from coronet.studio.desk import Desk
+from coronet.studio.differences import difference_map
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
 from coronet.studio.guard import read_people
 from coronet.studio.launch import main
-from coronet.studio.outcomes import figure as trade_off
-from coronet.studio.outcomes import find_outcomes
-from coronet.studio.outcomes import pictures as outcome_pictures
-from coronet.studio.outcomes import table as outcome_table
+from coronet.studio.models import Handlers as ModelHandlers
+from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
 from coronet.studio.squeeze import Latest
+from coronet.studio.time_lapse import time_lapse
 from coronet.studio.train import Handlers as TrainHandlers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -311,7 +320,7 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
 
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
-    handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
+    handlers, image = CompareHandlers(desk), Image.new("RGB", (32, 32))
     assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1") == (gr.skip(),) * 3
     shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1")
     assert shown.count("<img") == 4
@@ -327,6 +336,163 @@ def test_opening_chooses_the_run_of_the_address_before_that_of_the_browser(desk:
         for saved, query in ((first, {"run": second}), (first, {}), ("", {}), ("../../etc", {"run": "x'y"}))
     ]
     assert chosen == [second, first, None, None]
+
+
+@pytest.mark.parametrize(
+    ("written", "ratio"), [("8", 8.0), ("2.46", 2.5), ("", 4.0), ("0.5", 4.0), ("1e999", 4.0), ("nan", 4.0), ("x", 4.0)]
+)
+def test_an_address_names_a_ratio(written: str, ratio: float) -> None:
+    assert address.read_ratio({"ratio": written}) == ratio
+
+
+def test_a_link_opens_tab_model_ratio_and_picture(desk: Desk) -> None:
+    query = {"tab": "compare", "model": "demo/shoes", "ratio": "8", "picture": "Winter 2"}
+    tabs, model, _, slider, ratio, picture, *_ = Opening(desk).restore("", request(**query))
+    assert (tabs.selected, model.value, slider, ratio, picture.value) == ("compare", "demo/shoes", 8.0, 8.0, "Winter 2")
+
+
+def test_what_an_address_names_in_vain_is_ignored(desk: Desk) -> None:
+    hostile = dict.fromkeys(("tab", "model", "ratio", "picture", "run"), "../../etc/passwd'\"<script>")
+    restored, usual = (Opening(desk).restore("", request(**query)) for query in (hostile, {}))
+    assert [getattr(part, "value", part) for part in restored[1:]] == [
+        getattr(part, "value", part) for part in usual[1:]
+    ]
+    assert restored[0].selected == usual[0].selected == "model"
+
+
+def test_every_tab_has_a_name() -> None:
+    assert tuple(text.TABS) == address.TABS
+
+
+def test_demo_models_have_cards_with_a_translation(desk: Desk) -> None:
+    shown = ModelHandlers(desk).cards("demo/shoes")
+    assert shown.count("<button") == len(desk.models())
+    assert shown.count("<img") == 2 * len(demo_names())
+    assert "data-model='demo/shoes' aria-pressed='true'" in shown
+    assert shown.count("aria-pressed='true'") == 1
+
+
+def test_the_result_card_says_what_a_model_costs_and_why_it_was_recognised(desk: Desk) -> None:
+    shown = ModelHandlers(desk).describe("demo/shoes")
+    assert "1.21 M" in shown
+    assert "title='As papers count: 259 M. Truly computed: 259 M.'" in shown
+    assert "alt='Drawing of a shoe 1, translated by demo/shoes'" in shown
+
+
+def test_a_card_chooses_a_known_model(desk: Desk) -> None:
+    handlers = ChoosingHandlers(desk)
+    assert handlers.pick(SimpleNamespace(value="demo/shoes")) == "demo/shoes"
+    with pytest.raises(CheckpointError):
+        handlers.pick(SimpleNamespace(value="../../etc/passwd"))
+
+
+def test_the_channel_map_is_that_of_the_preview(desk: Desk) -> None:
+    picture = Image.new("RGB", (48, 32))
+    groups = desk.channels("tiny.safetensors", 3.0, picture)
+    assert {group.group: group.kept for group in groups} == desk.preview("tiny.safetensors", 3.0, picture).widths
+    assert [group.group for group in groups] == ["stem", "down1", "trunk", "block0", "up1", "up2"]
+    shown = channel_map(groups)
+    assert shown.count("<button") == shown.count("<th scope='row'>") == 6
+    assert f"stem: {groups[0].kept} of 4 channels kept; made by 1 layer(s) of 7 × 7" in shown
+    assert channel_map(()) == ""
+
+
+def test_the_channel_map_waits_for_the_newest_question(desk: Desk) -> None:
+    handlers = SqueezeHandlers(desk)
+    image, ticket = Image.new("RGB", (32, 32)), handlers.ask(request())
+    assert "<button" in handlers.channels("tiny.safetensors", 2.0, image, ticket, request())
+    handlers.ask(request())
+    assert handlers.channels("tiny.safetensors", 2.0, image, ticket, request()) == gr.skip()
+    assert handlers.channels(None, 2.0, None, None, request()) == ""
+
+
+# Comparing
+
+
+SUMMER = "demo/summer2winter"
+
+
+def outcome(macs: int, psnr_db: float, *, kind: str = "own", **report: Any) -> Outcome:
+    scores = {"to_teacher": {"psnr_db": psnr_db, "ssim": 0.5}}
+    costs = {"macs": macs, "bytes": macs // 10}
+    return Outcome(Path(str(macs)), kind, 100 / macs, {"slim": costs, "dense": costs, "scores": scores, **report})
+
+
+def test_the_front_holds_what_no_other_net_beats() -> None:
+    nets = [outcome(10, 20.0), outcome(20, 19.0), outcome(30, 25.0), outcome(30, 24.0), outcome(40, 25.0)]
+    assert [net.macs for net in pareto(nets, "to_teacher")] == [10, 30]
+    assert pareto(nets[::-1], "to_teacher") == pareto(nets, "to_teacher")
+
+
+def test_the_best_net_is_under_the_limit() -> None:
+    nets = [outcome(10, 20.0), outcome(20, 19.0), outcome(30, 25.0)]
+    chosen = [best_under(nets, "to_teacher", "macs", limit) for limit in (9, 10, 29.9, 30)]
+    assert chosen == [None, nets[0], nets[0], nets[2]]
+    assert best_under(nets, "to_teacher", "bytes", 2) is nets[0]
+
+
+def test_a_baseline_is_named() -> None:
+    assert outcome(10, 20.0, method="coronet").label == "your run 10.0×"
+    assert outcome(10, 20.0, method="omgd", title="OMGD without VGG").label == "your run 10.0× (OMGD without VGG)"
+
+
+def test_every_net_is_a_line_of_the_csv_file() -> None:
+    lines = as_csv([outcome(10, 20.0), outcome(20, 19.0, method="narrow")]).splitlines()
+    assert lines[0] == "net,kind,method,ratio,macs,bytes,to_teacher.psnr_db,to_teacher.ssim"
+    assert lines[2] == "own/20,own,narrow,5.0,20,2,19.0,0.5"
+
+
+def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> None:
+    handlers = CompareHandlers(desk)
+    nets, net, task = handlers.nets(SUMMER, None)
+    assert len(nets.choices) == len(net.choices) == 4
+    assert (net.value, task) == (nets.value[0], "summer2winter")
+    assert handlers.nets(SUMMER, nets.value[2])[1].value == nets.value[2]
+    assert handlers.nets("tiny.safetensors", "x")[1].value is None
+
+
+def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
+    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    keys = handlers.nets(SUMMER, None)[0].value
+    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs")
+    assert shown.count("<img") == 2
+    assert table.count("data-net=") == 4
+    assert table.count(text.BEST) == 1
+    assert "data:text/csv" in table
+    assert handlers.best(SUMMER, 1.0, "MMACs") == charts.sentence(
+        "No net here is under 1 MMACs. Raise the limit, or train a smaller one."
+    )
+    assert handlers.best(SUMMER, 0, "MB") == ""
+
+
+def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:
+    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    key = handlers.nets(SUMMER, None)[1].value
+    assert handlers.closer(SUMMER, image, key).count("<img") == 3
+    assert handlers.closer(SUMMER, image, "own/../../etc") == ""
+    shown = handlers.worst(SUMMER, key)
+    means = [float(words) for words in re.findall(r": ([0-9.]+) of 255</figcaption>", shown)]
+    assert len(means) == 4
+    assert means == sorted(means, reverse=True)
+    with pytest.raises(DataError):
+        handlers.worst(SUMMER, None)
+
+
+def test_equal_pictures_have_a_black_difference() -> None:
+    grey, white = (Image.new("RGB", (4, 4), colour) for colour in ("#808080", "#ffffff"))
+    assert difference_map(grey, grey).getextrema() == ((0, 0),) * 3
+    assert min(low for low, _ in difference_map(grey, white).getextrema()) > 200
+
+
+def test_published_points_are_hollow_and_never_joined(desk: Desk) -> None:
+    figure, table = CompareHandlers(desk).published("horse2zebra")
+    drawn = published_figure("horse2zebra").data
+    assert figure.visible
+    assert {trace.mode for trace in drawn} == {"markers"}
+    assert all("open" in trace.marker.symbol for trace in drawn)
+    assert all("source" in words for trace in drawn for words in trace.hovertext)
+    assert table.count("<tr>") == 1 + sum(point.task == "horse2zebra" for point in published_points())
+    assert CompareHandlers(desk).published("none")[1] == ""
 
 
 def step(done: int, total: int = 10, **more: Any) -> dict[str, Any]:
@@ -354,6 +520,32 @@ def test_looking_shows_the_run_and_then_only_what_changed(started: tuple[TrainHa
     assert again[-1] == seen
     run.record(step(6))
     assert len(handlers.look(id, seen)[2].data[0].x) == 6
+
+
+def test_looking_shows_what_is_kept_of_each_group(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, run = started
+    widths = {"stem": 3, "down1": 8, "trunk": 10, "block0": 4, "up1": 8, "up2": 4}
+    run.record(step(1, widths=widths))
+    run.record(step(2))
+    shown = handlers.look(id, {})
+    assert "trunk: 10 of 16 channels kept" in shown[4]
+    again = handlers.look(id, shown[-1])
+    assert again[4] == gr.skip()
+    run.record(step(3, widths={**widths, "trunk": 9}))
+    assert "trunk: 9 of 16 channels kept" in handlers.look(id, shown[-1])[4]
+
+
+def test_a_run_whose_student_has_other_layers_has_no_map(desk: Desk) -> None:
+    id = desk.start("tiny.safetensors", "pairs", {"method": "omgd"})
+    assert desk.run_channels(desk.run(id)[1], {"stem": 4}) == ()
+
+
+def test_the_time_lapse_shows_the_last_preview_and_leads_back() -> None:
+    assert text.NO_PREVIEW in time_lapse("x", [])
+    assert "<input" not in time_lapse("x", [10])
+    shown = time_lapse("x", [10, 20, 30])
+    assert "src='/runs/x/previews/30'" in shown
+    assert "max='2' value='2' data-steps='10,20,30'" in shown
 
 
 def test_looking_at_no_run_or_a_removed_one_stops_the_timer(started: tuple[TrainHandlers, str, Run]) -> None:
@@ -432,7 +624,7 @@ def test_the_state_in_words(state: str, events: list[dict[str, Any]], words: str
 def test_what_comes_from_outside_is_escaped() -> None:
     hostile = "<script>alert(1)</script>"
     shown = charts.progress(job(state="failed", message=hostile), [step(1, phase=hostile, losses={hostile: 1.0})])
-    assert "<script" not in shown + charts.sentence(hostile) + charts.preview(hostile, 3)
+    assert "<script" not in shown + charts.sentence(hostile) + time_lapse(hostile, [1, 3])
     assert "<script" not in charts.downloads(hostile, ["report.json"])
 
 
@@ -467,6 +659,14 @@ def test_following_reads_on_thins_out_and_notices_a_rewind(tmp_path: Path, monke
     assert len(follower.events(run)) == 3
 
 
+def test_following_keeps_widths_that_thinning_would_lose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tmp_path / "run", "compress", {})
+    monkeypatch.setattr("coronet.studio.follower._MOST_EVENTS", 4)
+    for number in range(1, 21):
+        run.record(step(number, 20, widths={"stem": 7} if number == 6 else None))
+    assert Follower().events(run)[-1]["widths"] == {"stem": 7}
+
+
 # The page as Gradio knows it
 
 
@@ -480,7 +680,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return asyncio.run(build())
 
 
-CONTAINERS = {"row", "column", "form", "group", "markdown", "state", "browserstate", "timer"}
+CONTAINERS = {"tabs", "row", "column", "form", "group", "markdown", "state", "browserstate", "timer"}
 
 
 def test_every_control_has_a_label(config: dict[str, Any]) -> None:
@@ -495,7 +695,7 @@ def test_every_control_has_a_label(config: dict[str, Any]) -> None:
 
 def test_every_picture_has_an_alternative_text(config: dict[str, Any]) -> None:
     pictures = [component["props"] for component in config["components"] if component["type"] == "image"]
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all(picture["alt_text"] for picture in pictures)
 
 
@@ -513,9 +713,7 @@ def test_there_is_one_first_heading(config: dict[str, Any]) -> None:
 def test_every_setting_is_asked_for(config: dict[str, Any]) -> None:
     labels = {component["props"].get("label") for component in config["components"]}
     asked = {
-        field.label
-        for field in fields_of(CompressSettings)
-        if field.name not in ("model", "data", "ratio", "method", "vgg")
+        field.label for field in fields_of(CompressSettings) if field.name not in ("model", "data", "ratio", "vgg")
     }
     assert asked <= labels
 

@@ -21,6 +21,7 @@ from coronet.images import fit, to_image, to_tensor
 from coronet.importance import Importance, per_cost, taylor
 from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
+from coronet.recipes.channel_map import GroupShare, group_shares
 from coronet.recipes.settings import CompressSettings
 from coronet.slimming import choose, slim
 
@@ -72,12 +73,10 @@ class PreviewModel:
         config = self.generator.config
         source = _fitted(image, config)
         pixels = to_tensor(source).unsqueeze(0)
-        scores = self.importance(source)
+        self.importance(source)  # once, and no part of the cut's time
         begin = time.perf_counter()
         model = CostModel(config, None, budget)
-        kept = choose(
-            per_cost(scores, model, config.widths), model, ratio, floor=CompressSettings.floor, multiple_of=multiple_of
-        )
+        kept = self._choose(source, ratio, model, multiple_of)
         smaller = slim(self.generator, self.generator.state_dict(), kept)
         cut_seconds = time.perf_counter() - begin
         dense, dense_seconds = self._dense(source, pixels)
@@ -97,6 +96,15 @@ class PreviewModel:
             seconds,
         )
 
+    def widths_at(self, image: Image.Image, ratio: float) -> dict[str, int]:
+        """Give the widths that a preview with this picture has. Raises BudgetError where the ratio is out of reach."""
+        config = self.generator.config
+        return kept_widths(self._choose(_fitted(image, config), ratio, CostModel(config), 1))
+
+    def _choose(self, source: Image.Image, ratio: float, model: CostModel, multiple_of: int) -> dict[str, Tensor]:
+        scores = per_cost(self.importance(source), model, self.generator.config.widths)
+        return choose(scores, model, ratio, floor=CompressSettings.floor, multiple_of=multiple_of)
+
     def importance(self, image: Image.Image) -> Importance:
         """Give the Taylor importance, measured once per model on a small version of the picture and then kept."""
         if self._importance is None:
@@ -114,9 +122,13 @@ def preview(
     model: str | Path, ratio: float, image: Image.Image, *, budget: Budget = "macs", multiple_of: int = 1
 ) -> Preview:
     """Cut a model at a ratio, without training, and translate a picture with the dense and the slim net."""
-    path = resolve_model(str(model))
-    stamp = path.stat()
-    return _open(path, stamp.st_mtime_ns, stamp.st_size).preview(image, ratio, budget=budget, multiple_of=multiple_of)
+    return _opened(model).preview(image, ratio, budget=budget, multiple_of=multiple_of)
+
+
+def preview_channels(model: str | Path, ratio: float, image: Image.Image) -> tuple[GroupShare, ...]:
+    """Say what a preview keeps of each channel group, without translating the picture."""
+    opened = _opened(model)
+    return group_shares(opened.generator.config, opened.widths_at(image, ratio))
 
 
 def translate_picture(model: Path, image: Image.Image) -> Image.Image:
@@ -125,6 +137,12 @@ def translate_picture(model: Path, image: Image.Image) -> Image.Image:
     generator = _open_slim(model, stamp.st_mtime_ns, stamp.st_size)
     with torch.inference_mode():
         return to_image(generator(to_tensor(_fitted(image, generator.config)).unsqueeze(0)))
+
+
+def _opened(model: str | Path) -> PreviewModel:
+    path = resolve_model(str(model))
+    stamp = path.stat()
+    return _open(path, stamp.st_mtime_ns, stamp.st_size)
 
 
 @torch.inference_mode()

@@ -10,6 +10,7 @@ from coronet.studio import text
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from coronet.cost import Cost
     from coronet.networks import GeneratorConfig
 
 Event = Mapping[str, Any]
@@ -57,6 +58,23 @@ def facts(config: "GeneratorConfig", reasons: Sequence[str]) -> str:
     return sentence(said) + (f"<details><summary>{text.REASONS}</summary><ul>{items}</ul></details>" if items else "")
 
 
+def cost_list(cost: "Cost") -> str:
+    """Say a model's size; MACs as papers count them, with the true count in the tooltip."""
+    exact = text.MACS_EXACT.format(true=text.count(cost.macs), published=text.count(cost.macs_as_published))
+    values = {
+        text.ROWS["parameters"]: text.count(cost.parameters),
+        text.ROWS["macs"]: f"<abbr title='{escape(exact, quote=True)}'>{text.count(cost.macs_as_published)}</abbr>",
+        text.ROWS["bytes"]: f"{text.count(cost.bytes)}B",
+    }
+    return definitions(values)
+
+
+def definitions(values: Mapping[str, str]) -> str:
+    """List names and values side by side; the values are HTML."""
+    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in values.items())
+    return f"<dl class='losses'>{items}</dl>"
+
+
 def sentence(words: str, kind: str = "note") -> str:
     """Give a paragraph of a kind that the style sheet knows."""
     return f"<p class='{kind}'>{escape(words)}</p>"
@@ -72,8 +90,8 @@ def progress(job: Job, events: Sequence[Event]) -> str:
         parts.append(f"<progress {value} aria-label='{text.PROGRESS}'>{job.done} / {job.total}</progress>")
     losses = {name: value for name, value in (events[-1]["losses"] if events else {}).items() if value is not None}
     if losses:
-        items = "".join(f"<div><dt>{escape(name)}</dt><dd>{value:.3g}</dd></div>" for name, value in losses.items())
-        parts.append(f"<p class='small'>{text.LOSSES}</p><dl class='losses'>{items}</dl>")
+        said = definitions({name: f"{value:.3g}" for name, value in losses.items()})
+        parts.append(f"<p class='small'>{text.LOSSES}</p>{said}")
     return "".join(parts)
 
 
@@ -119,16 +137,6 @@ def figure(events: Sequence[Event], target: float | None) -> "go.Figure":
         legend={"orientation": "h", "y": -0.2},
     )
     return drawing
-
-
-def preview(id: str, step: int | None) -> str:
-    """Show a run's latest preview from our own address."""
-    if step is None:
-        return sentence(text.NO_PREVIEW)
-    words = text.PREVIEW_ALT.format(step=step)
-    caption = text.PREVIEW_CAPTION.format(step=step)
-    image = f"<img src='/runs/{escape(id)}/previews/{step}' alt='{words}'>"
-    return f"<figure class='preview'>{image}<figcaption>{caption}</figcaption></figure>"
 
 
 def downloads(id: str, names: Sequence[str]) -> str:

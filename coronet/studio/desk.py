@@ -8,13 +8,12 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from coronet.demos import DEMOS, demo_names, find_demo, ready_made_runs
+from coronet.demos import demo_names, find_demo, ready_made_runs
 from coronet.errors import CheckpointError, DataError, RunError
 from coronet.files import make_folder
 from coronet.jobs import Job, JobTable
@@ -25,18 +24,20 @@ from coronet.settings import from_json, to_json
 from coronet.studio import text
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.pictures import data_sets, find_pictures
+from coronet.studio.translating import prepare_torch, shrunk, translate
+from coronet.studio.worlds import draw_sample, samples, scenes, test_samples
 
 if TYPE_CHECKING:
+    from coronet.cost import Cost
     from coronet.networks import GeneratorConfig
+    from coronet.recipes.channel_map import GroupShare
     from coronet.recipes.preview import Preview
 
-_THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
 _MOST_IMPORTED = 100
 _LEAST_FREE_BYTES = 1_000_000_000
 _MOST_RUNS_LISTED = 50
-_SAMPLES = 4  # drawn pictures of each side of a world
-_SAMPLE_SIZE = 128  # pixels
-_LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
+_MOST_TEST_PICTURES = 12
+_OWN_STUDENTS = ("gan_compression", "omgd")  # methods whose student has other layers than the dense net
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Desk:
     def import_model(self, uploaded: Path) -> str:
         """Check an uploaded file, keep it as safetensors and give its name; CheckpointError says what it is instead."""
         self._check_space()
-        _prepare_torch()
+        prepare_torch()
         from coronet import checkpoints
 
         checkpoint = checkpoints.load(uploaded)  # reads a pickle in a sandboxed child, never here
@@ -96,22 +97,39 @@ class Desk:
     def describe(self, name: str | None) -> tuple["GeneratorConfig", tuple[str, ...]]:
         """Give a model's architecture and the reasons why it was recognised as that."""
         path = self.model(name)
-        _prepare_torch()
+        prepare_torch()
         from coronet import checkpoints
 
         checkpoint = checkpoints.load(path)
         return checkpoint.config, checkpoint.reasons
 
+    def cost(self, name: str) -> "Cost":
+        """Count a model at the size it was made for."""
+        config, _ = self.describe(name)
+        from coronet.cost import cost
+
+        return cost(config)
+
+    def is_demo(self, name: str) -> bool:
+        """Tell whether a model ships with the project."""
+        return find_demo(name) is not None
+
+    def sample(self, name: str) -> tuple[str, Image.Image, Image.Image]:
+        """Give a picture that a model may be shown with, its name first and its translation last."""
+        picture = self.sample_for(name, None) or self.pictures()[0]
+        source = self.picture(picture)
+        return picture, source, translate(self.model(name), source)
+
     # Pictures and data
 
     def pictures(self) -> list[str]:
         """Name some test pictures of the data folders and some of the drawn worlds."""
-        return [*find_pictures(self.data), *_samples()]
+        return [*find_pictures(self.data), *samples()]
 
     def picture(self, name: str) -> Image.Image:
         """Read one of `pictures`, or draw it; of a pair A|B the left half, A."""
-        if name in _samples():
-            return _draw_sample(*_samples()[name])
+        if name in samples():
+            return draw_sample(*samples()[name])
         path = find_pictures(self.data).get(name)
         if path is None:
             raise DataError(text.UNKNOWN_PICTURE.format(name=name[:80]))
@@ -121,36 +139,44 @@ class Desk:
 
     def uploaded_picture(self, path: Path) -> Image.Image:
         """Read a picture; DataError says what is wrong with the file."""
-        _prepare_torch()
+        prepare_torch()
         from coronet import images
 
         return images.open_image(path)
 
+    def test_pictures(self, model: str | None) -> dict[str, Image.Image]:
+        """Give some test pictures by name: of a demo model's own world, else the first of the list."""
+        demo = find_demo(model or "")
+        if demo:
+            wanted = test_samples(demo.world, demo.side, _MOST_TEST_PICTURES)
+            return {name: draw_sample(*sample) for name, sample in wanted.items()}
+        return {name: self.picture(name) for name in self.pictures()[:_MOST_TEST_PICTURES]}
+
     def sample_for(self, model: str | None, picture: str | None) -> str | None:
         """Name a picture that a demo model was made for, where another world's is shown; None where all is well."""
         demo = find_demo(model or "")
-        if demo is None or (picture and picture not in _samples()):
+        if demo is None or (picture and picture not in samples()):
             return None
-        wanted = [name for name, (world, side, _) in _samples().items() if (world, side) == (demo.world, demo.side)]
+        wanted = [name for name, (world, side, _) in samples().items() if (world, side) == (demo.world, demo.side)]
         return None if picture in wanted else wanted[0]
 
     def data_sets(self) -> tuple[str, ...]:
         """Give the folders below the allowed ones that look like data sets, and the drawn worlds."""
-        return (*(str(path) for path in data_sets(self.data)), *_scenes())
+        return (*(str(path) for path in data_sets(self.data)), *scenes())
 
     def data_for(self, model: str | None, data: str | None) -> str | None:
         """Choose data for a model: for a demo model its own world, unless a folder was chosen."""
         demo, known = find_demo(model or ""), self.data_sets()
-        if data and data not in _scenes():
+        if data and data not in scenes():
             return data
-        return demo.data if demo else next((name for name in known if name not in _scenes()), known[0])
+        return demo.data if demo else next((name for name in known if name not in scenes()), known[0])
 
     def data_folder(self, written: str | None) -> str:
         """Give what a visitor wrote: a drawn world, or a folder, whole or from an allowed one on.
 
         DataError when it is not allowed.
         """
-        if written in _scenes():
+        if written in scenes():
             return written
         if not self.data:
             raise DataError(text.NO_DATA)
@@ -172,12 +198,17 @@ class Desk:
 
     def preview(self, model: str | None, ratio: float, picture: Image.Image) -> "Preview":
         """Slice the slim net now and let both nets translate the picture."""
-        _prepare_torch()
+        prepare_torch()
         from coronet.recipes.preview import preview
 
-        shrunk = picture.copy()
-        shrunk.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
-        return preview(self.model(model), ratio, shrunk)
+        return preview(self.model(model), ratio, shrunk(picture))
+
+    def channels(self, model: str | None, ratio: float, picture: Image.Image) -> "tuple[GroupShare, ...]":
+        """Say what a preview with this picture keeps of each channel group."""
+        prepare_torch()
+        from coronet.recipes.preview import preview_channels
+
+        return preview_channels(self.model(model), ratio, shrunk(picture))
 
     def outcomes(self, model: str | None) -> list[Outcome]:
         """Give the trained slim nets of a model: those that ship with the project and those of this studio's runs."""
@@ -188,12 +219,20 @@ class Desk:
 
     def translate(self, outcome: Outcome, picture: Image.Image) -> Image.Image:
         """Let a trained slim net translate a picture."""
-        _prepare_torch()
-        from coronet.recipes.preview import translate_picture
+        return translate(outcome.folder / SLIM, picture)
 
-        return translate_picture(outcome.folder / SLIM, picture)
+    def translate_dense(self, model: str | None, picture: Image.Image) -> Image.Image:
+        """Let a model itself translate a picture."""
+        return translate(self.model(model), picture)
 
     # Runs
+
+    def methods(self) -> dict[str, str]:
+        """Give the titles of the compression methods by name."""
+        prepare_torch()
+        from coronet.methods import METHODS
+
+        return {name: method.named(vgg=False) for name, method in METHODS.items()}
 
     def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
         """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
@@ -219,6 +258,17 @@ class Desk:
         """Look a run up; RunError when there is no such run."""
         return self.table.job(id), Run.open(self.runs / id)
 
+    def run_channels(self, run: Run, widths: Mapping[str, int]) -> "tuple[GroupShare, ...]":
+        """Say what a run keeps of each channel group of its dense net; () where its student has other layers."""
+        if run.settings.get("method") in _OWN_STUDENTS:
+            return ()
+        prepare_torch()
+        from coronet import checkpoints
+        from coronet.recipes.channel_map import group_shares
+
+        dense = checkpoints.load(resolve_model(str(run.settings.get("model", "")))).config
+        return group_shares(dense, widths) if set(widths) == set(dense.widths) else ()
+
     def run_names(self) -> list[tuple[str, str]]:
         """Give (words, id) of the youngest runs."""
         return [(self._describe(job), job.id) for job in self.table.list()[:_MOST_RUNS_LISTED]]
@@ -231,40 +281,6 @@ class Desk:
         ratio = f" {run.settings['ratio']:g}×" if isinstance(run.settings.get("ratio"), int | float) else ""
         model = Path(str(run.settings.get("model", ""))).stem
         return f"{run.verb} {model}{ratio} · {job.id}"
-
-
-@cache
-def _prepare_torch() -> None:
-    """Load torch at the first request that needs it, with few threads.
-
-    The web process starts in seconds and stays small until someone looks at a preview. That is why the parts of the
-    library that need torch are imported inside the methods above. Training never comes here.
-    """
-    import torch
-
-    torch.set_num_threads(_THREADS)
-
-
-@cache
-def _samples() -> dict[str, tuple[str, str, int]]:
-    """Name the drawn pictures: world, side and number of each, those of the first demo model first."""
-    sides = dict.fromkeys((demo.world, demo.side) for demo in DEMOS.values())
-    return {
-        text.SAMPLES[world, side].format(number=number + 1): (world, side, number)
-        for world, side in sides
-        for number in range(_SAMPLES)
-    }
-
-
-def _scenes() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(demo.data for demo in DEMOS.values()))
-
-
-@lru_cache(maxsize=64)
-def _draw_sample(world: str, side: str, number: int) -> Image.Image:
-    from coronet.scenes.write import draw_test_picture
-
-    return Image.fromarray(draw_test_picture(world, side, number, size=_SAMPLE_SIZE))
 
 
 def _free_name(folder: Path, wanted: str) -> Path:

@@ -29,7 +29,7 @@ class Follower:
         with self._lock:
             read = self._current(run)
             new, read.offset = run.events_after(read.offset)
-            read.events += [event for event in new if _is_step(event)]
+            read.events += _with_widths(read.events, [event for event in new if _is_step(event)])
             while len(read.events) > _MOST_EVENTS:
                 read.events = read.events[-1::-2][::-1]
             return list(read.events)
@@ -44,6 +44,20 @@ class Follower:
         while len(self._read) > _MOST_RUNS:
             del self._read[next(iter(self._read))]
         return read
+
+
+def _with_widths(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Repeat the widths, which are written only where they change, in every step: any other may be forgotten."""
+    known = before[-1].get("widths") if before else None
+    found = []
+    for event in new:
+        known = event["widths"] if _are_widths(event.get("widths")) else known
+        found.append({**event, "widths": known})
+    return found
+
+
+def _are_widths(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(isinstance(width, int) for width in value.values())
 
 
 def _is_step(event: dict[str, Any]) -> bool:

@@ -1,23 +1,17 @@
-"""What trained slim nets of a model there are, ready-made or of this studio's runs, and their trade-off as a figure."""
+"""What trained slim nets of a model there are, ready-made or of this studio's runs, and which of them are best."""
 
+import csv
 import json
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from io import BytesIO
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from coronet.runs import REPORT, SETTINGS
 from coronet.studio import text
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from PIL import Image
-
-_COLOURS = {"ready": "#0072B2", "own": "#D55E00"}
-_SYMBOLS = {"ready": "circle", "own": "square"}
+Measure = Literal["macs", "bytes"]
 SLIM = "slim.safetensors"
 
 
@@ -33,7 +27,19 @@ class Outcome:
     @property
     def label(self) -> str:
         """What it is called below its picture and in the figure."""
-        return text.OUTCOME[self.kind].format(ratio=self.ratio)
+        label = text.OUTCOME[self.kind].format(ratio=self.ratio)
+        is_ours = self.report.get("method", "coronet") == "coronet"
+        return label if is_ours else f"{label} ({self.report.get('title') or self.report['method']})"
+
+    @property
+    def key(self) -> str:
+        """What it is called in choices."""
+        return f"{self.kind}/{self.folder.name}"
+
+    @property
+    def macs(self) -> int:
+        """Of the slim net."""
+        return int(self.report["slim"]["macs"])
 
 
 def find_outcomes(model: str, path: Path, ready: Iterable[Path], own: Iterable[Path]) -> list[Outcome]:
@@ -54,71 +60,41 @@ def score_of(outcomes: Sequence[Outcome]) -> str:
     return "to_truth" if known else "to_teacher"
 
 
-def figure(outcomes: Sequence[Outcome]) -> "go.Figure":
-    """Draw the quality of the trained nets against their MACs, the dense net as a diamond where it has a score."""
-    import plotly.graph_objects as go
-
-    score = score_of(outcomes)
-    drawing = go.Figure()
-    dense = outcomes[0].report
-    if score in dense.get("teacher_scores", {}):
-        value = dense["teacher_scores"][score]["psnr_db"]
-        marker = {"symbol": "diamond", "size": 13, "color": "#000000"}
-        drawing.add_trace(
-            go.Scatter(x=[dense["dense"]["macs"]], y=[value], name=text.DENSE, mode="markers", marker=marker)
-        )
-    for kind in dict.fromkeys(outcome.kind for outcome in outcomes):
-        several = [outcome for outcome in outcomes if outcome.kind == kind]
-        drawing.add_trace(
-            go.Scatter(
-                x=[outcome.report["slim"]["macs"] for outcome in several],
-                y=[outcome.report["scores"][score]["psnr_db"] for outcome in several],
-                text=[f"{outcome.ratio:.1f}×" for outcome in several],
-                name=text.KINDS[kind],
-                mode="lines+markers+text" if kind == "ready" else "markers+text",
-                textposition="top center",
-                marker={"symbol": _SYMBOLS[kind], "size": 10, "color": _COLOURS[kind]},
-            )
-        )
-    drawing.update_xaxes(title_text=text.MACS_AXIS, type="log")
-    drawing.update_yaxes(title_text=f"PSNR, dB · {text.SCORES[score]}")
-    drawing.update_layout(
-        height=340, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend={"orientation": "h", "y": -0.25}
-    )
-    return drawing
+def quality(outcome: Outcome, score: str) -> float:
+    """Give the PSNR of that comparison in dB."""
+    return float(outcome.report["scores"][score]["psnr_db"])
 
 
-def pictures(shown: Sequence[tuple["Image.Image", str]]) -> str:
-    """Lay pictures out with their labels below, as many in a row as fit."""
-    figures = []
-    for picture, label in shown:
-        file = BytesIO()
-        picture.save(file, "PNG")
-        source = f"data:image/png;base64,{b64encode(file.getvalue()).decode()}"
-        words = escape(text.TRAINED_ALT.format(label=label), quote=True)
-        figures.append(f"<figure><img src='{source}' alt='{words}'><figcaption>{escape(label)}</figcaption></figure>")
-    return f"<div class='trained'>{''.join(figures)}</div>"
+def pareto(outcomes: Sequence[Outcome], score: str) -> list[Outcome]:
+    """Give those that no other one beats with fewer MACs and a better score, the smallest first."""
+    best: list[Outcome] = []
+    for outcome in sorted(outcomes, key=lambda outcome: (outcome.macs, -quality(outcome, score))):
+        if not best or quality(outcome, score) > quality(best[-1], score):
+            best.append(outcome)
+    return best
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Say the same as the figure, and the bytes, as an HTML table."""
-    score = score_of(outcomes)
-    head = "".join(f"<th scope='col'>{name}</th>" if name else "<td></td>" for name in text.OUTCOME_HEAD)
+def best_under(outcomes: Sequence[Outcome], score: str, measure: Measure, limit: float) -> Outcome | None:
+    """Give the best of those that cost at most this; None where none is so small."""
+    fitting = [outcome for outcome in outcomes if outcome.report["slim"][measure] <= limit]
+    return max(fitting, key=lambda outcome: quality(outcome, score), default=None)
+
+
+def as_csv(outcomes: Sequence[Outcome]) -> str:
+    """Write every number that the reports have of cost and paired scores, one net a line."""
     rows = []
     for outcome in outcomes:
-        values, slim = outcome.report["scores"][score], outcome.report["slim"]
-        cells = (
-            f"{text.count(slim['macs'])}",
-            f"{text.count(slim['parameters'])}",
-            f"{values['psnr_db']:.1f} dB",
-            f"{values['ssim']:.3f}",
-        )
-        body = "".join(f"<td>{cell}</td>" for cell in cells)
-        rows.append(f"<tr><th scope='row'>{escape(outcome.label)}</th>{body}</tr>")
-    caption = (
-        f"<caption>{text.SCORES[score]}, {outcomes[0].report['scores'].get('images', 0)} {text.TEST_IMAGES}</caption>"
-    )
-    return f"<table class='numbers'>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        scores = {name: value for name, value in outcome.report["scores"].items() if name in text.SCORES}
+        rows.append(
+            {"net": outcome.key, "kind": outcome.kind, "method": outcome.report.get("method", ""),
+             "ratio": outcome.ratio, **outcome.report["slim"]}
+            | {f"{name}.{part}": number for name, values in scores.items() for part, number in values.items()}
+        )  # fmt: skip
+    written = StringIO()
+    writer = csv.DictWriter(written, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return written.getvalue()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,39 +1,74 @@
-"""The page: its parts in order, and what it shows when it opens."""
+"""The page: the bar, the tabs in order, and what it shows when it opens."""
 
 from typing import Any
 
 import gradio as gr
 
 from coronet.errors import RunError
-from coronet.studio import text
+from coronet.studio import address, text
+from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
+from coronet.studio.compare import build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.squeeze import Handlers, build_squeeze
-from coronet.studio.train import build_train
+from coronet.studio.models import Models, build_models
+from coronet.studio.squeeze import Squeeze, build_squeeze
+from coronet.studio.train import Watch, build_train
+
+# A figure that was drawn while its tab was hidden takes the width it has now.
+_RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 
 def build(desk: Desk) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it."""
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
-        squeeze = build_squeeze(desk)
-        watch = build_train(desk, squeeze)
-        opened = page.load(
-            edge(Opening(desk).restore),
-            watch.saved_run,
-            [squeeze.model, squeeze.notice, squeeze.picture, watch.data, watch.run],
-            queue=False,
-            api_name="restore",
-            api_visibility="undocumented",
-        )
-        opened.then(
-            edge(Handlers(desk).show_picture),
-            squeeze.picture,
-            squeeze.source,
-            api_name="first_picture",
-            api_visibility="undocumented",
-        )
+        choosing = build_choosing()
+        with gr.Tabs(elem_id="tabs") as tabs:
+            opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
+            with opened["model"]:
+                models = build_models(desk, choosing)
+            with opened["squeeze"]:
+                squeeze = build_squeeze(desk, choosing)
+            with opened["train"]:
+                watch = build_train(desk, choosing, squeeze)
+            with opened["compare"]:
+                build_compare(desk, choosing, opened["compare"])
+        connect_choosing(desk, choosing, models.cards)
+        _connect_address(opened, choosing, squeeze)
+        _open(page, desk, tabs, choosing, models, squeeze, watch)
     return page
+
+
+def _connect_address(tabs: dict[str, gr.Tab], choosing: Choosing, squeeze: Squeeze) -> None:
+    hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
+    for name, tab in tabs.items():
+        script = f"() => {{ ({address.writer('tab', name)})(); {_RESIZE} }}"
+        tab.select(None, None, None, js=script, api_name=f"open_{name}", **hidden)
+    components: dict[str, gr.Dropdown | gr.Number] = {
+        "model": choosing.model,
+        "picture": choosing.picture,
+        "ratio": squeeze.ratio,
+    }
+    for key, component in components.items():
+        component.change(None, component, None, js=address.writer(key), api_name=f"write_{key}", **hidden)
+
+
+def _open(
+    page: gr.Blocks, desk: Desk, tabs: gr.Tabs, choosing: Choosing, models: Models, squeeze: Squeeze, watch: Watch
+) -> None:
+    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    restored = page.load(
+        edge(Opening(desk).restore),
+        watch.saved_run,
+        [tabs, choosing.model, models.notice, squeeze.slider, squeeze.ratio, choosing.picture, watch.data, watch.run],
+        queue=False,
+        api_name="restore",
+        **hidden,
+    )
+    state = [choosing.model, squeeze.ratio, choosing.picture, watch.run]
+    restored.then(None, state, None, js=address.opened(), api_name="opened", **hidden)
+    show_picture = edge(Handlers(desk).show_picture)
+    restored.then(show_picture, choosing.picture, choosing.source, api_name="first_picture", **hidden)
 
 
 class Opening:
@@ -43,16 +78,21 @@ class Opening:
         self._desk = desk
 
     def restore(self, saved_run: str | None, request: gr.Request) -> tuple[Any, ...]:
-        """List models, pictures, data and runs; choose the run that the address or this browser names."""
+        """List models, pictures, data and runs; choose what the address names, and else a run of this browser."""
+        query = request.query_params
         models, pictures = list(self._desk.models()), self._desk.pictures()
-        model = models[0] if models else None
-        data = self._desk.data_sets()
-        run = self._known(request.query_params.get("run")) or self._known(saved_run)
+        model = address.known(query.get("model"), models) or next(iter(models), None)
+        picture = address.known(query.get("picture"), pictures)
+        ratio = address.read_ratio(query)
+        run = self._known(query.get("run")) or self._known(saved_run)
         return (
+            gr.Tabs(selected=address.read_tab(query)),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
-            gr.Dropdown(pictures, value=self._desk.sample_for(model, None) or pictures[0]),
-            gr.Dropdown(list(data), value=self._desk.data_for(model, None)),
+            ratio,
+            ratio,
+            gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
+            gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
             gr.Dropdown(self._desk.run_names(), value=run),
         )
 

@@ -1,26 +1,22 @@
-"""The first part of the page: choose a model and a picture, slide, and see the slim net at once."""
+"""The Squeeze tab: slide, and see the slim net, its numbers and what was kept of every channel group at once."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from itertools import count
 from math import log2
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
-from coronet.studio import charts, text
+from coronet.studio import channel_map, charts, text
+from coronet.studio.address import FIRST_RATIO, LARGEST_RATIO
+from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.outcomes import figure as trade_off
-from coronet.studio.outcomes import pictures
-from coronet.studio.outcomes import table as outcome_table
 
-LARGEST_RATIO = 40
-FIRST_RATIO = 4.0
 _MOST_VISITORS = 1000
-_MOST_TRAINED = 8  # pictures of trained nets
+_PRESETS = (2, 4, 8, 16)
 _TICKS = (1, 2, 4, 8, 16, 40)
 
 # The range counts doublings, so that each ratio has room; 5.35 rather than log2(40) = 5.32 keeps the steps even.
@@ -45,6 +41,7 @@ range.addEventListener("change", () => {{ props.value = ratio(); trigger("releas
 watch("value", () => {{
   if (props.value >= 1 && Math.abs(ratio() - props.value) > 0.05) {{ range.value = Math.log2(props.value); show(); }}
 }});
+if (props.value >= 1) range.value = Math.log2(props.value);
 show();
 """
 
@@ -76,45 +73,6 @@ class Handlers:
         self._desk = desk
         self._latest = Latest()
 
-    def add_model(self, path: str | None) -> tuple[Any, Any]:
-        """Check an uploaded generator (.pth or .safetensors), keep it and choose it."""
-        if path is None:
-            return gr.skip(), gr.skip()
-        name = self._desk.import_model(Path(path))
-        gr.Info(text.IMPORTED.format(name=name))
-        return gr.Dropdown(list(self._desk.models()), value=name), gr.HTML(visible=False)
-
-    def describe(self, model: str | None) -> str:
-        """Say what a model is and why it was recognised as that."""
-        return charts.facts(*self._desk.describe(model)) if model else ""
-
-    def show_picture(self, name: str | None) -> Any:
-        """Read one of the listed pictures."""
-        return self._desk.picture(name or "") if name in self._desk.pictures() else gr.skip()
-
-    def sample(self, model: str | None, name: str | None) -> tuple[Any, Any]:
-        """Where a demo model meets a picture of another world, show one that it was made for."""
-        wanted = self._desk.sample_for(model, name)
-        return (gr.skip(), gr.skip()) if wanted is None else (wanted, self._desk.picture(wanted))
-
-    def trained(self, model: str | None, image: Image.Image | None, name: str | None = None) -> tuple[Any, Any, Any]:
-        """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table.
-
-        name: of the picture; one of another world than a demo model's is about to be replaced, and not worth a wait.
-        """
-        if name and self._desk.sample_for(model, name):
-            return gr.skip(), gr.skip(), gr.skip()
-        outcomes = self._desk.outcomes(model)
-        if not outcomes or image is None:
-            return charts.sentence(text.NO_OUTCOME), gr.Plot(visible=False), ""
-        shown = [(self._desk.translate(outcome, image), outcome.label) for outcome in outcomes[:_MOST_TRAINED]]
-        return pictures(shown), gr.Plot(trade_off(outcomes), visible=True), outcome_table(outcomes)
-
-    def upload_picture(self, path: str) -> tuple[Image.Image, Any]:
-        """Read an uploaded picture."""
-        name = text.UPLOADED.format(name=Path(path).name[:60])
-        return self._desk.uploaded_picture(Path(path)), gr.Dropdown([name, *self._desk.pictures()], value=name)
-
     def ask(self, request: gr.Request) -> int:
         """Note that this visitor's choice has changed."""
         return self._latest.ask(str(request.session_hash))
@@ -139,64 +97,57 @@ class Handlers:
                 return found.dense, found.slim, charts.numbers_table(dense, slim)
         return gr.skip(), gr.skip(), gr.skip()
 
+    def channels(
+        self,
+        model: str | None,
+        ratio: float | None,
+        image: Image.Image | None,
+        ticket: int | None,
+        request: gr.Request,
+    ) -> Any:
+        """Show what a slim net of this compression ratio (1 to 40) keeps of every channel group."""
+        if not model or ratio is None or image is None:
+            return ""
+        if self._latest.is_stale(str(request.session_hash), ticket):
+            return gr.skip()
+        return channel_map.channel_map(self._desk.channels(model, ratio, image))
+
 
 @dataclass(frozen=True, slots=True)
 class Squeeze:
-    """The components of this part."""
+    """The components of this tab."""
 
-    model: gr.Dropdown
-    notice: gr.HTML
-    facts: gr.HTML
-    model_file: gr.File
-    picture: gr.Dropdown
-    picture_file: gr.UploadButton
     slider: gr.HTML
     ratio: gr.Number
-    source: gr.Image
+    shown: gr.Image
     dense: gr.Image
     slim: gr.Image
     numbers: gr.HTML
-    trained: gr.HTML
-    trade_off: gr.Plot
-    outcomes: gr.HTML
+    channels: gr.HTML
 
 
-def build_squeeze(desk: Desk) -> Squeeze:
-    """Build this part and its events inside the current layout."""
-    gr.Markdown(f"## {text.SQUEEZE}")
+def build_squeeze(desk: Desk, choosing: Choosing) -> Squeeze:
+    """Build this tab and its events inside the current layout."""
     with gr.Row():
-        with gr.Column(scale=1, min_width=300):
-            # Any text is let through to the desk, which looks it up: lists differ between sessions and programs.
-            model = gr.Dropdown([], label=text.MODEL, allow_custom_value=True, elem_id="model")
-            notice = gr.HTML(charts.sentence(text.NO_MODEL), label=text.MODEL, visible=False, elem_id="no-model")
-            facts = gr.HTML(label=text.REASONS, elem_id="facts")
-            with gr.Accordion(text.ADD_MODEL, open=False):
-                types = [".pth", ".safetensors"]
-                model_file = gr.File(label=text.MODEL_FILE, file_types=types, height=150, elem_id="model-file")
-            picture = gr.Dropdown([], label=text.PICTURE, allow_custom_value=True, elem_id="picture")
-            picture_file = gr.UploadButton(text.UPLOAD_PICTURE, file_types=["image"], elem_id="picture-file")
         with gr.Column(scale=2, min_width=320):
             slider, ratio = _slider()
+        with gr.Column(scale=1, min_width=300):
             gr.HTML(charts.sentence(text.HEALING, "healing"), label=text.HEALING)
     with gr.Row():
-        source = _picture(text.INPUT, text.INPUT_ALT, "input", 260)  # on a phone above the two that are compared
+        shown = _picture(text.INPUT, text.INPUT_ALT, "input", 260)  # on a phone above the two that are compared
         dense = _picture(text.DENSE, text.DENSE_ALT, "dense", 150)
         slim = _picture(text.SLIM, text.SLIM_ALT, "slim", 150)
-    numbers = gr.HTML(
-        charts.sentence(text.WAITING), label=text.NUMBERS, elem_id="numbers", elem_classes="numbers-panel"
-    )
-    gr.Markdown(f"### {text.TRAINED}")
-    trained = gr.HTML(label=text.TRAINED_PICTURES, elem_id="trained")
     with gr.Row():
         with gr.Column(min_width=300):
-            trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, elem_id="trade-off")
+            numbers = gr.HTML(
+                charts.sentence(text.WAITING), label=text.NUMBERS, elem_id="numbers", elem_classes="numbers-panel"
+            )
         with gr.Column(min_width=300):
-            outcomes = gr.HTML(label=text.TRADE_OFF, elem_id="outcomes", elem_classes="numbers-panel")
-    shown = (source, dense, slim, numbers, trained, trade_off, outcomes)
-    parts = Squeeze(model, notice, facts, model_file, picture, picture_file, slider, ratio, *shown)
-    handlers = Handlers(desk)
-    _connect_choices(handlers, parts)
-    _connect_preview(handlers, parts)
+            channels = gr.HTML(
+                label=text.MAP, js_on_load=channel_map.SCRIPT, elem_id="channels", elem_classes="numbers-panel"
+            )
+    parts = Squeeze(slider, ratio, shown, dense, slim, numbers, channels)
+    _connect(Handlers(desk), choosing, parts)
     return parts
 
 
@@ -217,6 +168,12 @@ def _slider() -> tuple[gr.HTML, gr.Number]:
                 step=0.1,
                 elem_id="ratio",
             )
+    with gr.Row(elem_id="presets"):
+        for preset in _PRESETS:
+            button = gr.Button(f"{preset}×", size="sm", min_width=60)
+            button.click(
+                None, None, ratio, js=f"() => {preset}", api_name=f"preset_{preset}", api_visibility="undocumented"
+            )
     return slider, ratio
 
 
@@ -234,48 +191,15 @@ def _picture(label: str, alt: str, name: str, min_width: int) -> gr.Image:
     )
 
 
-def _connect_choices(handlers: Handlers, parts: Squeeze) -> None:
-    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    added = parts.model_file.upload(
-        edge(handlers.add_model),
-        parts.model_file,
-        [parts.model, parts.notice],
-        concurrency_id="torch",
-        api_name="add_model",
-    )
-    # The box is free for the next file, whether this one was good or not.
-    added.then(None, None, parts.model_file, js="() => null", api_name="clear_file", **hidden)
-    parts.picture.input(edge(handlers.show_picture), parts.picture, parts.source, api_name="show_picture", **hidden)
-    parts.picture_file.upload(
-        edge(handlers.upload_picture),
-        parts.picture_file,
-        [parts.source, parts.picture],
-        api_name="upload_picture",
-        **hidden,
-    )
-    parts.model.change(edge(handlers.describe), parts.model, parts.facts, concurrency_id="torch", api_name="describe")
-    parts.model.input(
-        edge(handlers.sample), [parts.model, parts.picture], [parts.picture, parts.source], api_name="sample", **hidden
-    )
-    gr.on(
-        [parts.model.change, parts.source.change],
-        edge(handlers.trained),
-        [parts.model, parts.source, parts.picture],
-        [parts.trained, parts.trade_off, parts.outcomes],
-        trigger_mode="always_last",
-        show_progress="hidden",
-        concurrency_id="torch",
-        api_name="trained",
-    )
-
-
-def _connect_preview(handlers: Handlers, parts: Squeeze) -> None:
+def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     parts.slider.release(None, parts.slider, parts.ratio, js="(ratio) => ratio", api_name="slide", **hidden)
     parts.ratio.change(None, parts.ratio, parts.slider, js="(ratio) => ratio", api_name="follow", **hidden)
+    model, source = choosing.model, choosing.source
+    source.change(None, source, parts.shown, js="(picture) => picture", api_name="show_source", **hidden)
     ticket = gr.State(None)
     asked = gr.on(
-        [parts.model.change, parts.ratio.change, parts.source.change],
+        [model.change, parts.ratio.change, source.change],
         edge(handlers.ask),
         None,
         ticket,
@@ -284,12 +208,22 @@ def _connect_preview(handlers: Handlers, parts: Squeeze) -> None:
         api_name="ask",
         **hidden,
     )
-    asked.then(
+    question = [model, parts.ratio, source, ticket]
+    previewed = asked.then(
         edge(handlers.preview),
-        [parts.model, parts.ratio, parts.source, ticket],
+        question,
         [parts.dense, parts.slim, parts.numbers],
         trigger_mode="always_last",
         show_progress_on=[parts.dense, parts.slim],
         concurrency_id="torch",
         api_name="preview",
+    )
+    previewed.then(
+        edge(handlers.channels),
+        question,
+        parts.channels,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        concurrency_id="torch",
+        api_name="channels",
     )

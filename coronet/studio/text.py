@@ -6,8 +6,23 @@ LEAD = (
     "see the slim net at once, then train it and take it home as ONNX."
 )
 
-SQUEEZE = "1 · Choose and slide"
+TABS = {"model": "Model", "squeeze": "Squeeze", "train": "Train", "compare": "Compare"}
+COPY_LINK = "Copy link"
+COPY_BY_HAND = "This address reopens what you see:"
+
 MODEL = "Model"
+MODELS = "Choose a model"
+MODEL_TITLES = {
+    "demo/shoes": "Drawing → shoe",
+    "demo/horse2zebra": "Horse → zebra",
+    "demo/zebra2horse": "Zebra → horse",
+    "demo/summer2winter": "Summer → winter",
+    "demo/winter2summer": "Winter → summer",
+}
+DRAWING_CARDS = "The models translate a first picture each; that takes a few seconds once."
+CHOSEN_MODEL = "The chosen model"
+SAMPLE_ALT = "{picture}, translated by {model}"
+MACS_EXACT = "As papers count: {published}. Truly computed: {true}."
 NO_MODEL = (
     "There is no model yet. Upload a generator below: a .pth file of pytorch-CycleGAN-and-pix2pix or "
     "gan-compression, or a .safetensors file of ours. On the server, put models into checkpoints/demo."
@@ -32,6 +47,7 @@ UPLOAD_PICTURE = "Upload a picture"
 UPLOADED = "uploaded: {name}"
 NO_PICTURE = "No picture yet: choose one or upload one to see the nets translate it."
 SLIDE = "Compression ratio"
+PRESETS = "Usual ratios"
 RATIO = "Exact ratio"
 RATIO_INFO = "Dense ÷ slim MACs"
 INPUT = "Input"
@@ -43,6 +59,16 @@ SLIM_ALT = "Translation by the slim net before any training"
 NUMBERS = "Dense and slim in numbers"
 HEALING = "Does the slim picture look broken? That is expected: it is the slim net itself, and training repairs it."
 WAITING = "The numbers appear with the first preview. It takes a few seconds longer than the next ones."
+MAP = "Channel map"
+MAP_SUM = (
+    "{kept} of {of} channels are kept. Each bar is a group of channels, in the order in which a picture meets them."
+)
+BAR = "{group}: {kept} of {of} channels kept"
+GROUP = "{group}: {kept} of {of} channels kept; made by {kernels}; {share} of the slim net’s MACs."
+KERNEL = "{count} layer(s) of {kernel}"
+CHOOSE_BAR = "Press a bar to read what it stands for."
+MAP_HEAD = ("Group", "Kept", "Of", "MACs")
+AS_TABLE = "As a table"
 ROWS = {
     "macs": "MACs",
     "macs_as_published": "MACs, papers’ convention",
@@ -54,18 +80,61 @@ NUMBERS_HEAD = ("", "Dense", "Slim", "Ratio")
 MACS_NOTE = "Papers count a transposed convolution at its output size, which is more than is computed."
 TIME_NOTE = "Times are of one translation on the server, which may be busy."
 
-TRAINED = "Already trained: the same picture through the trained slim nets"
+TRAINED = "The same picture through the trained nets"
 TRAINED_PICTURES = "Trained slim nets"
 TRAINED_ALT = "Translation by the trained slim net: {label}"
+SLIM_TRAINED_ALT = "Translation by the trained slim net"
 TRADE_OFF = "Quality against MACs"
 OUTCOME = {"ready": "ready-made {ratio:.1f}×", "own": "your run {ratio:.1f}×"}
 KINDS = {"ready": "ready-made", "own": "runs of this studio"}
-OUTCOME_HEAD = ("", "MACs", "Parameters", "PSNR", "SSIM")
+OUTCOME_HEAD = ("Net", "MACs", "Size", "PSNR", "SSIM")
 TEST_IMAGES = "test images"
 MACS_AXIS = "MACs (log)"
-NO_OUTCOME = "No slim net of this model has been trained yet. Start a run below: it appears here when it is done."
+NO_OUTCOME = "No slim net of this model has been trained yet. Start a run under Train: it appears here when it is done."
+PARETO = "not beaten"
+PARETO_NOTE = "◆ No other net here has fewer MACs and a better score. Press a net to look closer at it."
+BEST = "best under the limit"
+LIMIT = "My limit"
+LIMIT_INFO = "Largest cost; 0 is none"
+UNIT = "Counted in"
+UNIT_INFO = "MACs or bytes, in millions"
+BEST_IS = "Best under {limit:g} {unit}: {net}."
+NONE_UNDER = "No net here is under {limit:g} {unit}. Raise the limit, or train a smaller one."
+CSV = "Download as CSV"
+NETS = "Nets whose pictures are shown"
+CLOSER = "A closer look"
+NET = "Net"
+NO_NET = "Choose a net first."
+BEFORE_AFTER = "Left dense, right {label}"
+BEFORE_AFTER_SAID = "# per cent dense"
+DIFFERENCE = "Difference"
+DIFFERENCE_ALT = (
+    "Difference between dense and {label}, four times as strong: on average {mean:.1f} of 255, at most {most:.0f}"
+)
+FIND_WORST = "Find the worst test pictures"
+WORST_NOTE = (
+    "Of {count} test pictures those on which the net is furthest from the dense net: input, dense, slim, difference."
+)
+WORST_CAPTION = "{name}: {mean:.1f} of 255"
+PUBLISHED = "Published results"
+TASK = "Task"
+NO_TASK = "none"
+PUBLISHED_NOTE = (
+    "Results of papers on photographs, FID against MACs as papers count them: another scale than the scores above. "
+    "Marks of different protocols do not compare and are never joined."
+)
+PROTOCOLS = {
+    "tt": "against train + test",
+    "tr": "against train",
+    "te": "against test",
+    "?": "protocol unknown",
+}
+VERIFIED = "read at its source"
+NOT_VERIFIED = "not verified at its source"
+PUBLISHED_X = "MACs as papers count (log)"
+PUBLISHED_Y = "FID, lower is better"
+PUBLISHED_HEAD = ("Method", "GMACs", "FID", "Protocol", "Source")
 
-TRAIN = "2 · Train the slim net"
 DATA = "Data on the server"
 DATA_INFO = (
     "scenes/… are drawn when a run first needs them. Folders hold train and test pictures, paired (A|B) or unpaired "
@@ -78,11 +147,12 @@ NO_DATA = (
 PRESET = "Preset"
 AUTOMATIC = "automatic"
 ADVANCED = "Advanced settings"
+TRAIN = "Train the slim net"
 START = "Start the run"
 SAFE_TO_CLOSE = "The run goes on when you close this page; its address brings you back."
 STARTED = "The run {id} is queued."
 
-WATCH = "3 · Watch the run"
+WATCH = "Watch a run"
 RUN = "Run"
 NO_RUN = "No run is chosen. Start one above, or choose an earlier one."
 PAUSE = "Pause"
@@ -93,6 +163,8 @@ STATE = "State of the run"
 PLOT = "Ratio and losses"
 PREVIEW = "Latest preview"
 PREVIEW_ALT = "Input, dense and slim translation side by side after {step} steps, and of a pair the truth"
+PREVIEW_STEP = "after {step} steps"
+TIME_LAPSE = "Look back through the run"
 PREVIEW_CAPTION = "After {step} steps: input, dense, slim; of a pair also the truth"
 NO_PREVIEW = "The first preview appears after some steps."
 LOSSES = "Losses of the last step"

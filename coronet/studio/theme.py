@@ -19,10 +19,55 @@ table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: ta
 .numbers-panel th, .numbers-panel td { padding: 0.25rem 0.6rem 0.25rem 0 !important; text-align: right !important;
   border: 0 !important; border-bottom: 1px solid var(--border-color-primary) !important; }
 .numbers-panel td { white-space: nowrap; }
-.numbers-panel th[scope=row] { text-align: left !important; font-weight: 400; }
+.numbers-panel th:first-child { text-align: left !important; font-weight: 400; }
 .picture img { width: 100%; height: auto; min-height: min(18rem, 40vw); max-height: 24rem; object-fit: contain; }
+#choosing { align-items: flex-end; }
+@media (max-width: 600px) {
+  #bar-buttons { flex-flow: row nowrap !important; }
+  #bar-buttons > * { flex: 1 1 0; min-width: 0; }
+  #tabs > .tab-wrapper button { padding-inline: 0.6rem; }
+}
+#presets { justify-content: flex-start; }
+#presets button { flex: 0 1 5rem; }
+ul.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: 0.8rem;
+  list-style: none; margin: 0; padding: 0; }
+ul.cards li { margin: 0 !important; padding: 0 !important; }
+ul.cards button { width: 100%; height: 100%; padding: 0.7rem; text-align: left; cursor: pointer; border-radius: 8px;
+  border: 2px solid var(--border-color-primary); background: var(--background-fill-primary); }
+ul.cards button:hover { border-color: var(--body-text-color-subdued); }
+ul.cards button[aria-pressed=true] { border-color: var(--color-accent); }
+ul.cards button[aria-pressed=true] strong::after { content: " ✓"; }
+.pair { display: flex; align-items: center; gap: 0.4rem; margin-top: 0.5rem; max-width: 20rem; }
+.pair img { flex: 1 1 0; width: 0; max-width: 9rem; border-radius: 4px; }
+.map { margin-top: 0.8rem; display: flex; align-items: flex-end; gap: 3px; height: 11rem; padding-bottom: 0.2rem; }
+.map button { flex: 1; min-width: 0; height: 100%; display: flex; flex-direction: column; justify-content: flex-end;
+  align-items: center; gap: 0.2rem; padding: 0; border: 0; background: none; cursor: pointer; }
+.map .of { width: 100%; max-width: 3rem; height: calc(var(--of) * 0.62); display: flex; align-items: flex-end;
+  border: 1px solid var(--body-text-color-subdued); background: var(--background-fill-secondary); }
+.map .kept { width: 100%; height: var(--kept); background: #4f46e5; transition: height 0.4s; }
+.map button[aria-pressed=true] .of { outline: 3px solid #b45309; }
+.dark .map .kept { background: #818cf8; }
+.dark .map button[aria-pressed=true] .of { outline-color: #f59e0b; }
+.map .name { height: 4.2rem; writing-mode: vertical-rl; font-size: 0.75rem; line-height: 1; }
+.said { min-height: 3em; margin: 0.3rem 0; }
+button.link { font: inherit; font-weight: 400; text-align: left; text-decoration: underline; cursor: pointer;
+  padding: 0; border: 0; background: none; }
+.closer { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 24rem)); }
+.closer figure, .worst figure { margin: 0; }
+.closer img { width: 100%; display: block; border-radius: 4px; }
+.closer input[type=range], .preview input[type=range] { width: 100%; accent-color: var(--color-accent); }
+.before-after { position: relative; }
+.before-after .after { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)); }
+.before-after::after { content: ""; position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px;
+  background: #fff; box-shadow: 0 0 0 1px #000; }
+.worst { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(26rem, 100%), 1fr)); gap: 0.8rem; }
+.four { display: grid; grid-template-columns: repeat(4, 1fr); gap: 2px; }
+.four img { width: 100%; }
+.worst figcaption, .closer figcaption { font-size: 0.85rem; }
+.scroll { overflow-x: auto; }
+table.wrapped td { white-space: normal; }
 #model input, #picture input, #data input, #run input { text-overflow: ellipsis; margin-right: 1.6rem; }
-#outcomes th, #outcomes td { white-space: normal !important; padding-right: 0.3rem !important; }
+#outcomes th, #outcomes td { padding-right: 0.3rem !important; }
 .trained { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 0.8rem; }
 .trained figure { margin: 0; max-width: 16rem; }
 .trained img { width: 100%; height: auto; border-radius: 4px; }

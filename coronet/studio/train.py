@@ -1,4 +1,4 @@
-"""The second and third part of the page: start a run, watch it, stop it, take its result home."""
+"""The Train tab: start a run, watch it, stop it, take its result home."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,11 @@ import gradio as gr
 from coronet.errors import RunError
 from coronet.jobs import TRANSITIONS
 from coronet.recipes.settings import CompressSettings
+from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import charts, text
+from coronet.studio import channel_map, charts, text, time_lapse
+from coronet.studio.address import writer
+from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
@@ -21,9 +24,6 @@ from coronet.studio.squeeze import Squeeze
 _TICK_SECONDS = 2.0
 _MOST_POINTS = 300
 _ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method", "vgg")  # not in the advanced fold
-_TO_ADDRESS = """(id) => { const url = new URL(location);
-  if (id) url.searchParams.set("run", id); else url.searchParams.delete("run");
-  history.replaceState(null, "", url); return id; }"""
 
 Seen = dict[str, Any]
 
@@ -39,6 +39,10 @@ class Handlers:
     def suit(self, model: str | None, data: str | None) -> str | None:
         """Choose the data that belong to a demo model, where no folder was chosen."""
         return self._desk.data_for(model, data)
+
+    def methods(self) -> Any:
+        """Give the compression methods with their titles."""
+        return gr.Dropdown([(title, name) for name, title in self._desk.methods().items()])
 
     def start(
         self, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
@@ -70,11 +74,11 @@ class Handlers:
             job, run = self._desk.run(id)
             events = self._follower.events(run)
         except RunError as error:
-            closed = gr.Row(visible=False), None, "", "", "", *_buttons("none"), gr.Timer(active=False)
+            closed = gr.Row(visible=False), None, "", "", "", "", *_buttons("none"), gr.Timer(active=False)
             return charts.sentence(str(error)), *closed, {"id": id}
-        step = max(run.previews(), default=None)
-        done = events[-1]["done"] if events else 0
-        now = {"id": id, "state": job.state, "drawn": done, "preview": step}
+        steps = list(run.previews())
+        done, widths = (events[-1]["done"], events[-1]["widths"]) if events else (0, None)
+        now = {"id": id, "state": job.state, "drawn": done, "preview": steps[-1:], "widths": widths}
         changed = (now["id"], now["state"]) != (seen.get("id"), seen.get("state"))
         is_drawn = not changed and done - seen.get("drawn", 0) < max(1, job.total / 100)
         if is_drawn:
@@ -84,7 +88,8 @@ class Handlers:
             charts.progress(job, events),
             gr.Row(visible=True) if changed else gr.skip(),
             gr.skip() if is_drawn else charts.figure(_thin(events), run.settings.get("ratio")),
-            gr.skip() if not changed and step == seen.get("preview") else charts.preview(id, step),
+            gr.skip() if not changed and steps[-1:] == seen.get("preview") else time_lapse.time_lapse(id, steps),
+            gr.skip() if not changed and widths == seen.get("widths") else self._channels(run, widths),
             charts.result(run.report() if job.state == "done" else None) if changed else gr.skip(),
             charts.downloads(id, files) if changed else gr.skip(),
             *(_buttons(job.state) if changed else [gr.skip()] * 3),
@@ -92,47 +97,46 @@ class Handlers:
             now,
         )
 
+    def _channels(self, run: Run, widths: dict[str, int] | None) -> str:
+        return channel_map.channel_map(self._desk.run_channels(run, widths) if widths else ())
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The components of this part that the page fills when it opens."""
+    """The components of this tab that the page fills when it opens."""
 
     data: gr.Dropdown
     run: gr.Dropdown
     saved_run: gr.BrowserState
 
 
-def build_train(desk: Desk, squeeze: Squeeze) -> Watch:
-    """Build both parts and their events inside the current layout."""
+def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze) -> Watch:
+    """Build this tab and its events inside the current layout."""
     basic = {field.name: field for field in fields_of(CompressSettings)}
     gr.Markdown(f"## {text.TRAIN}")
     with gr.Row():
         folders = ", ".join(map(str, desk.data))
         info = text.DATA_INFO.format(folders=folders) if folders else text.NO_DATA
         data = gr.Dropdown([], label=text.DATA, info=info, allow_custom_value=True, scale=2, elem_id="data")
+        method = component_for(basic["method"])  # by their titles once torch is there, which methods need
         preset = component_for(basic["preset"])
         minutes = component_for(basic["minutes"])
     with gr.Accordion(text.ADVANCED, open=False):
         advanced = settings_form(CompressSettings, leave_out=_ASKED_ABOVE)
     start = gr.Button(text.START, variant="primary", elem_id="start")
     gr.HTML(charts.sentence(text.SAFE_TO_CLOSE), label=text.SAFE_TO_CLOSE)
-    handlers = Handlers(desk, list(advanced))
+    handlers = Handlers(desk, [*advanced, "method"])
     run, saved_run = _build_watch(handlers)
     start.click(
         edge(handlers.start),
-        [squeeze.model, squeeze.ratio, data, preset, minutes, *advanced.values()],
+        [choosing.model, squeeze.ratio, data, preset, minutes, *advanced.values(), method],
         run,
         concurrency_id="start",
         api_name="start",
     )
-    squeeze.model.change(
-        edge(handlers.suit),
-        [squeeze.model, data],
-        data,
-        api_name="suit",
-        api_visibility="undocumented",
-        show_progress="hidden",
-    )
+    quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
+    choosing.model.change(edge(handlers.suit), [choosing.model, data], data, api_name="suit", **quiet)
+    choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
     return Watch(data, run, saved_run)
 
 
@@ -150,18 +154,22 @@ def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
     state = gr.HTML(charts.sentence(text.NO_RUN), label=text.PROGRESS, elem_id="progress")
     with gr.Row(visible=False) as panel:
         with gr.Column(min_width=320):
-            preview = gr.HTML(label=text.PREVIEW, elem_id="run-preview")
+            preview = gr.HTML(label=text.PREVIEW, js_on_load=time_lapse.SCRIPT, elem_id="run-preview")
             result = gr.HTML(label=text.RESULT, elem_id="result", elem_classes="numbers-panel")
             downloads = gr.HTML(label=text.DOWNLOADS, elem_id="downloads")
-        plot = gr.Plot(label=text.PLOT, min_width=320, elem_id="plot")
-    shown = [state, panel, plot, preview, result, downloads, *buttons, timer, seen]
+        with gr.Column(min_width=320):
+            plot = gr.Plot(label=text.PLOT, elem_id="plot")
+            channels = gr.HTML(
+                label=text.MAP, js_on_load=channel_map.SCRIPT, elem_id="run-channels", elem_classes="numbers-panel"
+            )
+    shown = [state, panel, plot, preview, channels, result, downloads, *buttons, timer, seen]
     answer = gr.Textbox(label=text.STATE, visible=False)  # what the API gives; the page looks at the run instead
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     hidden = {**quiet, "api_visibility": "undocumented"}
     look = edge(handlers.look)
     timer.tick(look, [run, seen], shown, queue=False, api_name="tick", **hidden)
     run.change(look, [run, seen], shown, queue=False, api_name="look", **quiet)
-    run.change(None, run, saved_run, js=_TO_ADDRESS, api_name="to_address", **hidden)
+    run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
     for button, wish in zip(buttons, (handlers.pause, handlers.resume, handlers.cancel), strict=True):
         name = wish.__name__
         asked = button.click(edge(wish), run, answer, queue=False, api_name=name, **quiet)

@@ -38,6 +38,10 @@ NAMELESS = """() => [...document.querySelectorAll("input, textarea, select, butt
   .map((control) => control.outerHTML.slice(0, 200))"""
 
 
+def open_tab(page: Page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
 def set_advanced(page: Page, values: dict[str, str]) -> None:
     page.get_by_role("button", name="Advanced settings").click()
     for label, value in values.items():
@@ -52,6 +56,7 @@ def test_from_the_first_look_to_the_onnx_file(
     page.goto(address)
 
     expect(page.locator("h1")).to_have_text("CoroNet Studio")
+    open_tab(page, "Squeeze")
     expect(page.locator("#numbers table")).to_be_visible()
     for name in ("input", "dense", "slim"):
         expect(page.locator(f"#{name} img")).to_be_visible()
@@ -63,12 +68,18 @@ def test_from_the_first_look_to_the_onnx_file(
     expect(page.locator("#numbers")).not_to_contain_text(before)
     expect(page.locator("#ratio input")).to_have_value("3.5")
     expect(page.get_by_role("slider", name="Compression ratio")).to_be_focused()
+    expect(page).to_have_url(re.compile(r"[?&]ratio=3\.5(&|$)"))
+    page.locator("#channels button").nth(2).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#channels .said")).to_contain_text("trunk: ")
+    assert page.evaluate(NAMELESS) == []
     keep_screenshots(page, "preview")
+    open_tab(page, "Train")
 
     set_advanced(page, {"Image size": "32", "Search steps": "20", "Fine-tuning steps": "580", "Warm-up": "0"})
     assert page.evaluate(NAMELESS) == []
     page.get_by_role("button", name="Start the run").click()
-    expect(page).to_have_url(re.compile(r"\?run=\d{8}-[0-9a-f]{12}$"))
+    expect(page).to_have_url(re.compile(r"&run=\d{8}-[0-9a-f]{12}$"))
     expect(page.locator("#progress progress")).to_be_visible()
 
     page.reload()
@@ -78,6 +89,7 @@ def test_from_the_first_look_to_the_onnx_file(
     keep_screenshots(page, "paused")
     visitor.new_page().goto(address)
     elsewhere = visitor.pages[-1]
+    open_tab(elsewhere, "Train")
     expect(elsewhere.locator("#progress .state")).to_contain_text("Paused")
     elsewhere.get_by_role("button", name="Resume").click()
     elsewhere.close()
@@ -91,6 +103,15 @@ def test_from_the_first_look_to_the_onnx_file(
     onnxruntime.InferenceSession(tmp_path / "slim.onnx")
     page.wait_for_selector("#plot .js-plotly-plot")
     keep_screenshots(page, "done")
+    page.get_by_role("slider", name="Look back").press("Home")
+    expect(page.locator("#run-preview figcaption")).to_contain_text("After 100 steps")
+
+    open_tab(page, "Compare")
+    expect(page.locator("#outcomes")).to_contain_text("your run 3.")
+    page.get_by_role("slider", name="Left dense").press("End")
+    expect(page.locator("#closer .before-after")).to_have_attribute("style", re.compile("100%"))
+    assert page.evaluate(NAMELESS) == []
+    keep_screenshots(page, "compared")
 
 
 def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
@@ -100,17 +121,22 @@ def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
     page = visitor.new_page()
     page.goto(address)
     expect(page.locator("#model input")).to_have_value(demo_names()[0])
-    expect(page.locator("#data input")).to_have_value(re.compile("^scenes/"))
-    expect(page.locator("#numbers table")).to_be_visible()
+    expect(page.locator("#cards img")).to_have_count(2 * len(demo_names()))
     keep_screenshots(page, "fresh")
+    open_tab(page, "Train")
+    expect(page.locator("#data input")).to_have_value(re.compile("^scenes/"))
+    open_tab(page, "Squeeze")
+    expect(page.locator("#numbers table")).to_be_visible()
     of_the_demo = slim_macs(page)
 
+    open_tab(page, "Model")
     page.get_by_role("button", name="Add a model").click()
     page.locator("#model-file input[type=file]").set_input_files(tiny_data / "test" / "0.png")
     expect(page.get_by_test_id("toast-body").first).to_contain_text("Invalid file type")
     page.locator("#model-file input[type=file]").set_input_files(tiny_model)
     expect(page.locator("#model input")).to_have_value("uploaded/tiny")
     expect(page.locator("#no-model")).to_be_hidden()
+    open_tab(page, "Squeeze")
     expect(page.locator("#numbers")).not_to_contain_text(of_the_demo)  # the tiny model has answered
     shown = page.locator("#dense img").get_attribute("src") or ""
     with page.expect_file_chooser() as chooser:
@@ -118,3 +144,28 @@ def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
     chooser.value.set_files(tiny_data / "test" / "0.png")
     expect(page.locator("#dense img")).not_to_have_attribute("src", shown)
     expect(page.locator("#numbers table")).to_be_visible()
+
+
+def test_a_link_reopens_the_same_view(visitor: BrowserContext, open_studio: OpenStudio) -> None:
+    address, _ = open_studio()
+    name = demo_names()[-1]
+    page = visitor.new_page()
+    page.goto(address)
+    card = page.locator(f"#cards button[data-model='{name}']")
+    card.press("Enter")
+    expect(card).to_have_attribute("aria-pressed", "true")
+    open_tab(page, "Squeeze")
+    page.get_by_role("button", name="16×").click()
+    expect(page.locator("#ratio input")).to_have_value("16")
+    expect(page).to_have_url(re.compile("ratio=16"))
+    expect(page).not_to_have_url(re.compile("picture=Drawing"))
+    expect(page).to_have_url(re.compile(f"model={name.replace('/', '%2F')}"))
+
+    elsewhere = visitor.new_page()
+    elsewhere.goto(page.url + "&run=none")
+    expect(elsewhere.get_by_role("tab", name="Squeeze")).to_have_attribute("aria-selected", "true")
+    expect(elsewhere.locator("#model input")).to_have_value(name)
+    expect(elsewhere.locator("#picture input")).to_have_value(page.locator("#picture input").input_value())
+    expect(elsewhere.locator("#ratio input")).to_have_value("16")
+    expect(elsewhere.locator(".ratio output")).to_have_text("16.0×")
+    expect(elsewhere.locator("#numbers table")).to_be_visible()

@@ -1,0 +1,48 @@
+"""The state in the address: which tab, model, ratio, picture and run a link opens. Unknown values are ignored."""
+
+import json
+from collections.abc import Collection, Mapping
+
+TABS = ("model", "squeeze", "train", "compare")
+LARGEST_RATIO = 40
+FIRST_RATIO = 4.0
+# What is written before the address was read would replace it; `opened` lifts the gate.
+_GATE = "coronetOpened"
+
+
+def read_tab(query: Mapping[str, str]) -> str:
+    """Give the tab that an address names, else the first."""
+    return known(query.get("tab"), TABS) or TABS[0]
+
+
+def read_ratio(query: Mapping[str, str]) -> float:
+    """Give the ratio that an address names, else the usual one."""
+    try:
+        ratio = float(query.get("ratio", ""))
+    except ValueError:
+        return FIRST_RATIO
+    return round(ratio, 1) if 1 <= ratio <= LARGEST_RATIO else FIRST_RATIO
+
+
+def known(name: str | None, names: Collection[str]) -> str | None:
+    """Give a name that is one of those there are, else None."""
+    return name if name in names else None
+
+
+def writer(key: str, value: str | None = None) -> str:
+    """Give JavaScript that writes a component's value, or always the same one, under this key, and hands it on."""
+    given = "" if value is None else f"value = {json.dumps(value)};"
+    return f"""(value) => {{ {given} if (window.{_GATE}) {{ {_put(key, "value")} }} return value; }}"""
+
+
+def opened() -> str:
+    """Give JavaScript that writes model, ratio, picture and run, and from then on lets every change be written."""
+    keys = ("model", "ratio", "picture", "run")
+    return f"""({", ".join(keys)}) => {{ window.{_GATE} = true; {"".join(_put(key, key) for key in keys)}
+  return []; }}"""
+
+
+def _put(key: str, name: str) -> str:
+    return f"""{{ const url = new URL(location);
+    if ({name} || {name} === 0) url.searchParams.set("{key}", {name}); else url.searchParams.delete("{key}");
+    history.replaceState(null, "", url); }}"""

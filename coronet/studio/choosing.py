@@ -1,0 +1,90 @@
+"""The bar above the tabs: which model and which picture all of them speak of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from coronet.studio import text
+from coronet.studio.desk import Desk
+from coronet.studio.edge import edge
+
+# The clipboard is closed to pages that came over plain HTTP from another machine: they show the address instead.
+_COPY = f"""async () => {{
+  try {{ await navigator.clipboard.writeText(location.href); }}
+  catch {{ window.prompt({text.COPY_BY_HAND!r}, location.href); }}
+}}"""
+
+
+class Handlers:
+    """What happens on an event: values in, values out."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def pick(self, event: gr.SelectData) -> str:
+        """Choose the model whose card was pressed."""
+        self._desk.model(str(event.value))
+        return str(event.value)
+
+    def show_picture(self, name: str | None) -> Any:
+        """Read one of the listed pictures."""
+        return self._desk.picture(name or "") if name in self._desk.pictures() else gr.skip()
+
+    def sample(self, model: str | None, name: str | None) -> tuple[Any, Any]:
+        """Where a demo model meets a picture of another world, show one that it was made for."""
+        wanted = self._desk.sample_for(model, name)
+        return (gr.skip(), gr.skip()) if wanted is None else (wanted, self._desk.picture(wanted))
+
+    def upload_picture(self, path: str) -> tuple[Image.Image, Any]:
+        """Read an uploaded picture."""
+        name = text.UPLOADED.format(name=Path(path).name[:60])
+        return self._desk.uploaded_picture(Path(path)), gr.Dropdown([name, *self._desk.pictures()], value=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """The components of the bar."""
+
+    model: gr.Dropdown
+    picture: gr.Dropdown
+    picture_file: gr.UploadButton
+    source: gr.Image
+
+
+def build_choosing() -> Choosing:
+    """Build the bar inside the current layout."""
+    with gr.Row(equal_height=False, elem_id="choosing"):
+        # Any text is let through to the desk, which looks it up: lists differ between sessions and programs.
+        model = gr.Dropdown([], label=text.MODEL, allow_custom_value=True, min_width=150, elem_id="model")
+        picture = gr.Dropdown([], label=text.PICTURE, allow_custom_value=True, min_width=150, elem_id="picture")
+        with gr.Column(scale=0, min_width=150, elem_id="bar-buttons"):
+            picture_file = gr.UploadButton(text.UPLOAD_PICTURE, file_types=["image"], size="sm", elem_id="picture-file")
+            link = gr.Button(text.COPY_LINK, size="sm", elem_id="copy-link")
+    # Gradio builds a tab when it is first opened. What every tab waits for is therefore here, and out of sight.
+    source = gr.Image(
+        label=text.INPUT, alt_text=text.INPUT_ALT, type="pil", format="png", interactive=False, visible="hidden"
+    )
+    link.click(None, None, None, js=_COPY, api_name="copy_link", api_visibility="undocumented")
+    return Choosing(model, picture, picture_file, source)
+
+
+def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:
+    """Let the choices, and the cards of models, decide what the picture is."""
+    handlers = Handlers(desk)
+    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    model, picture, source = choosing.model, choosing.picture, choosing.source
+    picture.input(edge(handlers.show_picture), picture, source, api_name="show_picture", **hidden)
+    choosing.picture_file.upload(
+        edge(handlers.upload_picture),
+        choosing.picture_file,
+        [source, picture],
+        api_name="upload_picture",
+        **hidden,
+    )
+    picked = cards.select(edge(handlers.pick), None, model, queue=False, api_name="pick", **hidden)
+    sample = edge(handlers.sample)
+    model.input(sample, [model, picture], [picture, source], api_name="sample", **hidden)
+    picked.then(sample, [model, picture], [picture, source], api_name="sample_of_card", **hidden)

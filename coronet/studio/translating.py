@@ -1,0 +1,43 @@
+"""Letting a net translate a picture in the web process: few threads, small pictures, and an answer that is kept."""
+
+from functools import cache, lru_cache
+from pathlib import Path
+
+from PIL import Image
+
+_THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
+_LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
+_MOST_KEPT = 128
+
+
+@cache
+def prepare_torch() -> None:
+    """Load torch at the first request that needs it, with few threads.
+
+    The web process starts in seconds and stays small until someone looks at a preview. That is why the parts of the
+    library that need torch are imported inside functions here and at the desk. Training never comes here.
+    """
+    import torch
+
+    torch.set_num_threads(_THREADS)
+
+
+def shrunk(picture: Image.Image) -> Image.Image:
+    """Give a copy that is small enough for a preview."""
+    smaller = picture.convert("RGB")
+    smaller.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+    return smaller
+
+
+def translate(model: Path, picture: Image.Image) -> Image.Image:
+    """Translate a picture by a generator file; the same is not computed twice."""
+    small = shrunk(picture)
+    return _translated(model, model.stat().st_mtime_ns, small.size, small.tobytes())
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _translated(model: Path, modified: int, size: tuple[int, int], pixels: bytes) -> Image.Image:
+    prepare_torch()
+    from coronet.recipes.preview import translate_picture
+
+    return translate_picture(model, Image.frombytes("RGB", size, pixels))
