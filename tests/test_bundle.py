@@ -348,7 +348,8 @@ def test_the_card_of_a_ready_made_run_has_its_scores_and_protocol(monkeypatch):
         assert "100 test images" in text
         assert "CoroNetGAN made it from `demo/" in text
         assert "it has seen drawn" in text
-    assert "proxy distance: 0.03836 (100 generated, 100 real images; proxy-2: " in text
+        distance = finished.report["scores"]["distribution"]["value"]
+        assert f"proxy distance: {distance:.4g} (100 generated, 100 real images; proxy-2: " in text
     assert "trained by the CoroNet Studio project" in words.licence(finished)
     assert "`scenes/seasons`, which CoroNet Studio draws" in words.licence(finished)
 

@@ -280,6 +280,18 @@ def test_a_teacher_learns_only_beside_a_backward_generator_that_can_translate(ba
     )
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_deep_teacher_can_be_left_out(tmp_path, wanted):
+    make_world("paired", tmp_path / "data")
+    model = make_model("unet", tmp_path / "model.safetensors")
+    settings = CompressSettings(
+        model=str(model), data=str(tmp_path / "data"), image_size=SIDE, ndf=4, method="omgd", deep_teacher=wanted
+    )
+    opened = open_compression(settings)
+    tune = METHOD.phases(make_job(opened, dense_generator(opened), Lengths(0, 0, 4)))[-1]
+    assert ("deep_teacher" in tune.start(tune.prepare(Carry())).optimisers) == wanted
+
+
 @pytest.mark.parametrize(("channels", "weight"), [(64, 100), (16, 100), (12, 1000), (8, 1000)])
 def test_narrow_students_of_pairs_get_the_larger_published_weight(channels, weight):
     assert channels_weight(RESNET, channels / 64, paired=True) == weight

@@ -542,13 +542,20 @@ def test_equal_settings_show_equal_steps(stage, usual, tmp_path):
 
 
 def test_weights_scale_their_terms(stage, usual, tmp_path):
-    """The first losses of the search, when nothing has moved but the discriminator that both runs share."""
-    first = next(event["losses"] for event in usual() if event["phase"] == "search")
-    twice = {name: 2 * getattr(CompressSettings(), name) for name in ("lambda_gan", "lambda_distill", "lambda_feature")}
-    doubled = seen(stage, tmp_path / "run", **twice)
-    losses = next(event["losses"] for event in doubled if event["phase"] == "search")
-    for name in ("adversarial", "imitation", "features"):
-        assert losses[name] == pytest.approx(2 * first[name], rel=1e-5, abs=0)
+    """The first losses of a phase, when nothing has moved that the weights would have moved otherwise.
+
+    The search imitates only, so that a heavier discriminator tells in the first step of fine-tuning.
+    """
+    cases = {"search": {"lambda_distill": "imitation", "lambda_feature": "features"}}
+    cases |= {"finetune": {"lambda_gan": "adversarial"}}
+    for phase, names in cases.items():
+        twice = {setting: 2 * getattr(CompressSettings(), setting) for setting in names}
+        doubled = seen(stage, tmp_path / phase, **twice)
+        first, losses = (
+            next(event["losses"] for event in run if event["phase"] == phase) for run in (usual(), doubled)
+        )
+        for name in names.values():
+            assert losses[name] == pytest.approx(2 * first[name], rel=1e-5, abs=0)
 
 
 def test_lengths_are_those_asked_for(usual):
@@ -662,6 +669,6 @@ def test_every_setting_is_covered_here():
     elsewhere = {
         "data", "model", "image_size", "method", "preset", "search_steps", "finetune_steps", "minutes", "search_share",
         "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
-        "vgg",
+        "vgg", "deep_teacher",
     }  # fmt: skip
     assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED} | elsewhere

@@ -23,6 +23,9 @@ def build(desk: Desk) -> gr.Blocks:
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
         choosing = build_choosing()
+        # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
+        # secret: a fixed key lets it outlive a restart of the server.
+        saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
         with gr.Tabs(elem_id="tabs") as tabs:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
             with opened["model"]:
@@ -30,12 +33,12 @@ def build(desk: Desk) -> gr.Blocks:
             with opened["squeeze"]:
                 squeeze = build_squeeze(desk, choosing)
             with opened["train"]:
-                watch = build_train(desk, choosing, squeeze)
+                watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
-        _open(page, desk, tabs, choosing, models, squeeze, watch)
+        _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
     return page
 
 
@@ -54,12 +57,19 @@ def _connect_address(tabs: dict[str, gr.Tab], choosing: Choosing, squeeze: Squee
 
 
 def _open(
-    page: gr.Blocks, desk: Desk, tabs: gr.Tabs, choosing: Choosing, models: Models, squeeze: Squeeze, watch: Watch
+    page: gr.Blocks,
+    desk: Desk,
+    tabs: gr.Tabs,
+    choosing: Choosing,
+    models: Models,
+    squeeze: Squeeze,
+    watch: Watch,
+    saved_run: gr.BrowserState,
 ) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     restored = page.load(
         edge(Opening(desk).restore),
-        watch.saved_run,
+        saved_run,
         [tabs, choosing.model, models.notice, squeeze.slider, squeeze.ratio, choosing.picture, watch.data, watch.run],
         queue=False,
         api_name="restore",

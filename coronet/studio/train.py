@@ -107,11 +107,10 @@ class Watch:
 
     data: gr.Dropdown
     run: gr.Dropdown
-    saved_run: gr.BrowserState
 
 
-def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze) -> Watch:
-    """Build this tab and its events inside the current layout."""
+def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.BrowserState) -> Watch:
+    """Build this tab and its events inside the current layout; `saved_run` keeps the run that is looked at."""
     basic = {field.name: field for field in fields_of(CompressSettings)}
     gr.Markdown(f"## {text.TRAIN}")
     with gr.Row():
@@ -126,7 +125,7 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze) -> Watch:
     start = gr.Button(text.START, variant="primary", elem_id="start")
     gr.HTML(charts.sentence(text.SAFE_TO_CLOSE), label=text.SAFE_TO_CLOSE)
     handlers = Handlers(desk, [*advanced, "method"])
-    run, saved_run = _build_watch(handlers)
+    run = _build_watch(handlers, saved_run)
     start.click(
         edge(handlers.start),
         [choosing.model, squeeze.ratio, data, preset, minutes, *advanced.values(), method],
@@ -137,13 +136,11 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze) -> Watch:
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     choosing.model.change(edge(handlers.suit), [choosing.model, data], data, api_name="suit", **quiet)
     choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
-    return Watch(data, run, saved_run)
+    return Watch(data, run)
 
 
-def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
+def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     gr.Markdown(f"## {text.WATCH}")
-    # Only a run's name is kept, which is no secret: a fixed key lets it outlive a restart of the server.
-    saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
     seen, timer = gr.State({}), gr.Timer(_TICK_SECONDS, active=False)
     run = gr.Dropdown([], label=text.RUN, allow_custom_value=True, elem_id="run")
     with gr.Row():
@@ -176,7 +173,7 @@ def _build_watch(handlers: Handlers) -> tuple[gr.Dropdown, gr.BrowserState]:
         asked.then(
             look, [run, seen], shown, queue=False, api_name=f"after_{name}", api_visibility="undocumented", **quiet
         )
-    return run, saved_run
+    return run
 
 
 def _buttons(state: str) -> list[gr.Button]:
