@@ -90,6 +90,7 @@ figure.preview img { width: 100%; height: auto; image-rendering: auto; border-ra
 figure.preview figcaption { font-size: 0.85rem; }
 ul.downloads { display: flex; flex-wrap: wrap; gap: 0.5rem 1.2rem; list-style: none; margin: 0; padding: 0; }
 ul.downloads a { text-decoration: underline; font-weight: 600; }
+.modebar-btn--logo { display: none !important; } /* a link without a name, to another host */
 :focus-visible { outline: 3px solid var(--color-accent) !important; outline-offset: 2px; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """
