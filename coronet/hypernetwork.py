@@ -101,7 +101,7 @@ class Hypernetwork:
         return generated | dict(self.ordinary) | self.buffers
 
     def importance(self) -> dict[str, Tensor]:
-        """Give |z| per channel; only ratios inside a group mean something unless the gauge was set by importance."""
+        """Give |z| per channel; only ratios inside a group mean something."""
         return {group: latent.detach().abs() for group, latent in self.latents.items()}
 
     def alive(self) -> dict[str, Tensor]:
@@ -123,22 +123,6 @@ class Hypernetwork:
             safe[protected[group].to(size.device)] = True
             shrunk = torch.where(safe, shrunk.maximum(size.clamp_max(LEAST_LATENT)), shrunk)
             latent.copy_(latent.sign() * shrunk)
-
-    @torch.no_grad()
-    def fix_gauge(self, mean: Mapping[str, float] | None = None) -> None:
-        """Scale every latent vector to the mean size given (default 1) and the kernels back: no weight changes."""
-        factors = {
-            group: torch.full_like(latent, (1.0 if mean is None else mean[group]) / float(latent.abs().mean()))
-            for group, latent in self.latents.items()
-        }
-        self._regauge(factors)
-
-    @torch.no_grad()
-    def set_latents(self, latents: Mapping[str, Tensor]) -> None:
-        """Give every channel the latent wanted (not zero) and scale the kernels back: no weight changes."""
-        self._regauge(
-            {group: wanted.to(self.latents[group]) / self.latents[group] for group, wanted in latents.items()}
-        )
 
     def select(self, kept: Kept) -> "Hypernetwork":
         """Give the hypernetwork of the kept channels alone; exact where the others' latents are zero."""
@@ -176,14 +160,6 @@ class Hypernetwork:
             name: torch.einsum("abklm,abm->abkl", kernel, self.embeddings[name])
             for name, kernel in self.kernels.items()
         }
-
-    def _regauge(self, factors: Mapping[str, Tensor]) -> None:
-        for group, latent in self.latents.items():
-            latent.mul_(factors[group])
-        for name, kernel in self.kernels.items():
-            plain = kernel[..., 0] if self.embeddings else kernel
-            product = latent_product(self._axes[name], factors, plain)
-            kernel.div_(product.unsqueeze(-1) if self.embeddings else product)
 
 
 class _Scaled(torch.autograd.Function):

@@ -9,7 +9,19 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+PROTOCOLS = {
+    "tt": "against train + test",
+    "tr": "against train",
+    "te": "against test",
+    "?": "protocol unknown",
+}
+_SYMBOLS = {"tt": "circle", "tr": "square", "te": "diamond", "?": "triangle-up"}
+_COLOURS = {"tt": "#0072B2", "tr": "#D55E00", "te": "#007A5A", "?": "#5F5F5F"}
 _FILE = Path(__file__).resolve().parents[1] / "assets" / "published_points.csv"
 _VERIFIED = frozenset("RSLAC")
 
@@ -50,6 +62,41 @@ def published_points() -> tuple[Point, ...]:
 def tasks() -> tuple[str, ...]:
     """List the tasks that have points."""
     return tuple(dict.fromkeys(point.task for point in published_points()))
+
+
+def published_traces(task: str | None, *, hollow: bool = False) -> "list[go.Scatter]":
+    """Draw the points of a task that have a cost, one trace for every protocol: they compare with no other's.
+
+    What was not verified at its source is hollow; `hollow`: all are, to stand beside what was measured.
+    """
+    import plotly.graph_objects as go
+
+    points = [point for point in published_points() if point.task == task and point.macs_g is not None]
+    traces = []
+    for protocol, words in PROTOCOLS.items():
+        own = [point for point in points if point.protocol == protocol]
+        if own:
+            opened = ["-open" if hollow or not point.verified else "" for point in own]
+            traces.append(
+                go.Scatter(
+                    x=[1e9 * (point.macs_g or 0.0) for point in own],
+                    y=[point.fid for point in own],
+                    name=words,
+                    mode="markers",
+                    marker={
+                        "symbol": [_SYMBOLS[protocol] + suffix for suffix in opened],
+                        "size": 10,
+                        "color": _COLOURS[protocol],
+                    },
+                    text=[_said(point) for point in own],
+                )
+            )
+    return traces
+
+
+def _said(point: Point) -> str:
+    state = "read" if point.verified else "not verified"
+    return f"{point.method} {point.variant}<br>{point.source} ({point.provenance}, {state} at its source)"
 
 
 def _number(text: str) -> float | None:

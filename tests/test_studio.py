@@ -489,8 +489,8 @@ def test_published_points_are_hollow_and_never_joined(desk: Desk) -> None:
     drawn = published_figure("horse2zebra").data
     assert figure.visible
     assert {trace.mode for trace in drawn} == {"markers"}
-    assert all("open" in trace.marker.symbol for trace in drawn)
-    assert all("source" in words for trace in drawn for words in trace.hovertext)
+    assert all("open" in symbol for trace in drawn for symbol in trace.marker.symbol)
+    assert all("source" in words for trace in drawn for words in trace.text)
     assert table.count("<tr>") == 1 + sum(point.task == "horse2zebra" for point in published_points())
     assert CompareHandlers(desk).published("none")[1] == ""
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from coronet.checkpoints import Checkpoint, load, load_folder, resolve_model
 from coronet.demos import find_demo
 from coronet.errors import CoronetError, RunError
+from coronet.files import harmless_name
 from coronet.recipes.opening import check_direction, check_rgb, check_sides, sized, test_images
 from coronet.recipes.settings import DataChoices
 from coronet.recipes.verbs import CALIBRATION_IMAGES
@@ -21,7 +22,6 @@ from coronet.runs import SETTINGS, Run
 from coronet.settings import fields_of, from_json
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ def open_finished(model: str, given: Mapping[str, Any] = _NOTHING) -> Finished:
     origin = _origin(run) if run else model
     images, note = _images(values, checkpoint, origin, must="data" in given)
     return Finished(
-        name=_harmless(Path(model).stem if find_demo(model) or path.is_file() else path.resolve().name),
+        name=harmless_name(Path(model).stem if find_demo(model) or path.is_file() else path.resolve().name, "model"),
         checkpoint=checkpoint,
         weights=load_folder(path).generator(direction) if path.is_dir() else path,
         origin=origin,
@@ -111,9 +111,3 @@ def _images(
             raise
         return (), f"It was checked on synthetic images, for its own could not be read: {error}"
     return images, ""
-
-
-def _harmless(text: str) -> str:
-    """Make a name of letters, digits, - and _ that is a plain file name on every system."""
-    name = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in text)
-    return name.strip("-_")[:_LONGEST_NAME] or "model"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coronet.files import write_atomic
-from coronet.published import Point, published_points
+from coronet.published import published_traces
 from coronet.recipes.compare import Row, score_names, summary
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _AGAINST = {"to_truth": "to the truth", "to_teacher": "to the dense net"}
 _PAIRED = {"psnr_db": ("PSNR", ", dB ↑"), "ssim": ("SSIM", " ↑"), "l1": ("L1", " ↓")}
-_PROTOCOLS = {"tt": "against train + test", "tr": "against train", "te": "against test", "?": "protocol unknown"}
 
 
 def write_comparison(
@@ -91,17 +90,17 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
     """
     from plotly.subplots import make_subplots
 
-    points = [point for point in published_points() if point.task == task and point.macs_g is not None]
+    published = published_traces(task)
     score = main_score(merged)
     titles = [
         "Measured here" if score else "No score",
-        *(["published FID, MACs as the papers count them"] if points else []),
+        *(["published FID, MACs as the papers count them"] if published else []),
     ]
     drawing = make_subplots(rows=len(titles), cols=1, subplot_titles=titles, vertical_spacing=0.12)
     if score is not None:
         for trace in _measured(merged, score):
             drawing.add_trace(trace, row=1, col=1)
-    for trace in _published(points):
+    for trace in published:
         drawing.add_trace(trace, row=2, col=1)
     drawing.update_xaxes(type="log", title_text="MACs")
     drawing.update_yaxes(title_text=label(score) if score else "", row=1, col=1)
@@ -129,32 +128,6 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
             )
         )
     return traces
-
-
-def _published(points: Sequence[Point]) -> "list[go.Scatter]":
-    import plotly.graph_objects as go
-
-    traces = []
-    for protocol, words in _PROTOCOLS.items():
-        own = [point for point in points if point.protocol == protocol]
-        if own:
-            symbols = ["circle" if point.verified else "circle-open" for point in own]
-            traces.append(
-                go.Scatter(
-                    x=[1e9 * (point.macs_g or 0.0) for point in own],
-                    y=[point.fid for point in own],
-                    name=words,
-                    mode="markers",
-                    marker={"symbol": symbols, "size": 9},
-                    text=[_hover(point) for point in own],
-                )
-            )
-    return traces
-
-
-def _hover(point: Point) -> str:
-    state = "" if point.verified else ", not verified at its source"
-    return f"{point.method} {point.variant}<br>{point.source} ({point.provenance}{state})"
 
 
 def _spread(row: Mapping[str, Any], score: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from coronet.published import published_points
+from coronet.published import PROTOCOLS, published_points, published_traces
 from coronet.studio import text
 from coronet.studio.outcomes import Outcome, as_csv, pareto, quality, score_of
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {"ready": "#0072B2", "own": "#D55E00"}
 _SYMBOLS = {"ready": "circle", "own": "square"}
-_PROTOCOLS = {"tt": "#0072B2", "tr": "#D55E00", "te": "#007A5A", "?": "#5F5F5F"}
-_OPEN = {"tt": "circle-open", "tr": "square-open", "te": "diamond-open", "?": "triangle-up-open"}
 _LEGEND = {"orientation": "h", "y": -0.25}
 # A row's button chooses its net; the figure beside does the same for a mouse.
 TABLE_SCRIPT = """
@@ -74,26 +72,7 @@ def published_figure(task: str) -> "go.Figure":
     """Draw the published points of a task, a mark for every protocol; they are never joined."""
     import plotly.graph_objects as go
 
-    drawing = go.Figure()
-    points = [point for point in published_points() if point.task == task and point.macs_g is not None]
-    for protocol, words in text.PROTOCOLS.items():
-        own = [point for point in points if point.protocol == protocol]
-        if own:
-            said = [
-                f"{point.method} {point.variant}<br>{point.source}<br>"
-                + (text.VERIFIED if point.verified else text.NOT_VERIFIED)
-                for point in own
-            ]
-            drawing.add_trace(
-                go.Scatter(
-                    x=[1e9 * (point.macs_g or 0.0) for point in own],
-                    y=[point.fid for point in own],
-                    name=words,
-                    mode="markers",
-                    hovertext=said,
-                    marker={"symbol": _OPEN[protocol], "size": 10, "color": _PROTOCOLS[protocol]},
-                )
-            )
+    drawing = go.Figure(published_traces(task, hollow=True))
     drawing.update_xaxes(title_text=text.PUBLISHED_X, type="log", exponentformat="SI")
     drawing.update_yaxes(title_text=text.PUBLISHED_Y)
     drawing.update_layout(height=380, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend=_LEGEND)
@@ -106,7 +85,7 @@ def published_table(task: str) -> str:
     rows = "".join(
         f"<tr><th scope='row'>{escape(f'{point.method} {point.variant}'.strip())}</th>"
         f"<td>{point.macs_g if point.macs_g is not None else '–'}</td><td>{point.fid:.1f}</td>"
-        f"<td>{text.PROTOCOLS[point.protocol]}</td><td>{escape(point.source)}</td></tr>"
+        f"<td>{PROTOCOLS[point.protocol]}</td><td>{escape(point.source)}</td></tr>"
         for point in published_points()
         if point.task == task
     )

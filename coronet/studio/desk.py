@@ -15,7 +15,7 @@ from PIL import Image
 
 from coronet.demos import demo_names, find_demo, ready_made_runs
 from coronet.errors import CheckpointError, DataError, RunError
-from coronet.files import make_folder
+from coronet.files import harmless_name, make_folder
 from coronet.jobs import Job, JobTable
 from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
@@ -285,7 +285,6 @@ class Desk:
 
 def _free_name(folder: Path, wanted: str) -> Path:
     """Make a harmless file name of an uploaded one that is not taken."""
-    stem = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "-_") else "_" for letter in wanted)
-    stem = stem.strip("_")[:60] or "model"
+    stem = harmless_name(wanted, "model")
     names = [stem, *(f"{stem}-{number}" for number in range(2, _MOST_IMPORTED + 2))]
     return next(path for name in names if not (path := folder / f"{name}.safetensors").exists())

@@ -123,14 +123,6 @@ PUBLISHED_NOTE = (
     "Results of papers on photographs, FID against MACs as papers count them: another scale than the scores above. "
     "Marks of different protocols do not compare and are never joined."
 )
-PROTOCOLS = {
-    "tt": "against train + test",
-    "tr": "against train",
-    "te": "against test",
-    "?": "protocol unknown",
-}
-VERIFIED = "read at its source"
-NOT_VERIFIED = "not verified at its source"
 PUBLISHED_X = "MACs as papers count (log)"
 PUBLISHED_Y = "FID, lower is better"
 PUBLISHED_HEAD = ("Method", "GMACs", "FID", "Protocol", "Source")
