@@ -4,7 +4,6 @@ What is learned is a Task. Every random choice of a step is a function of (seed,
 generator states and a resumed run repeats an uninterrupted one bit for bit.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Generator as PythonGenerator
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coronet import clock
 from coronet.datasets import Batch
 from coronet.errors import RunError
 from coronet.networks import Generator
@@ -192,7 +192,7 @@ class Training:
 
 def fit(training: Training, batch_at: Callable[[int], Batch]) -> Steps:
     """Do the steps that are left, one by one. Stop iterating to stop; `training` then holds the last whole step."""
-    start = time.monotonic()
+    start = clock.seconds()
     while training.done < training.steps:
         batch = batch_at(training.done)
         rate = training.rate()
@@ -206,7 +206,7 @@ def fit(training: Training, batch_at: Callable[[int], Batch]) -> Steps:
             training.optimisers[player] = training.optimisers[player].follow(training.task.parameters()[player], cut)
         training.done += 1
         ratio, widths = training.task.describe()
-        yield Step(training.phase, training.done, training.steps, losses, ratio, widths, rate, time.monotonic() - start)
+        yield Step(training.phase, training.done, training.steps, losses, ratio, widths, rate, clock.seconds() - start)
 
 
 def _moves(

@@ -188,12 +188,14 @@ DISTANCE = {
 def test_a_distance_goes_by_its_name_with_interval_and_protocol(tmp_path):
     row = recipe.as_row(report(scores={"distribution": DISTANCE, "images": 90}))
     assert (row["proxy.value"], row["proxy.low"], row["proxy.high"]) == (3.0, 2.5, 4.0)
-    write_comparison([row], tmp_path, minutes=3.0, missing={"narrow-49x-seed0": "It cannot be met."})
+    write_comparison(
+        [row], tmp_path, minutes=3.0, counted="processor", missing={"narrow-49x-seed0": "It cannot be met."}
+    )
     table = (tmp_path / "table.md").read_text()
     assert "| proxy ↓ |" in table
     assert "3 [2.5, 4]" in table
     assert "90 generated and 100 real images, proxy-2: how it was measured" in table
-    assert "given 3 minutes" in table
+    assert "given 3 minutes of one processor" in table
     assert "narrow-49x-seed0: It cannot be met." in table
     assert "proxy-2" in (tmp_path / "rows.csv").read_text()
     (trace,) = figure(recipe.summary([row])).data

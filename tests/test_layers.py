@@ -14,7 +14,7 @@ PACKAGE = ROOT / "coronet"
 
 # A module imports only from those that stand before it. A package is one entry; inside it imports make no circle.
 ORDER = """
-errors parsing settings files downloads randomness images scenes published datasets channels networks cost
+errors clock parsing settings files downloads randomness images scenes published datasets channels networks cost
 containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
 quantisation tracing export runs methods recipes feature_training demo_card demo_build bundle

@@ -1,12 +1,14 @@
 """Minutes: every method spends them to the last step, and the length a run settles on is the length it always had."""
 
 import json
+import time
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 import torch
 
+from coronet import clock
 from coronet.datasets.split import Split
 from coronet.methods import METHODS, Carry, Lengths, Phase
 from coronet.recipes.execute import execute
@@ -31,11 +33,22 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    for module in ("training", "recipes.phases", "recipes.lengths", "recipes.compress"):
-        monkeypatch.setattr(f"coronet.{module}.time", clock)
-    return clock
+def moved(monkeypatch):
+    moved = Clock()
+    monkeypatch.setattr("coronet.clock.seconds", moved.monotonic)
+    monkeypatch.setattr("coronet.recipes.phases.time", moved)
+    return moved
+
+
+def test_processor_seconds_pass_for_this_process_only(tmp_path):
+    clock.count("processor")
+    before = clock.seconds(), time.process_time()
+    time.sleep(0.2)
+    assert clock.seconds() - before[0] <= time.process_time() - before[1] + 1e-3 < 0.2
+    clock.count("clock")
+    before_clock = clock.seconds()
+    time.sleep(0.01)
+    assert clock.seconds() - before_clock >= 0.01
 
 
 @pytest.mark.parametrize(
@@ -72,7 +85,7 @@ def test_what_was_done_before_settling_does_not_depend_on_the_length(planned):
             training.done += 1
 
 
-def phased_run(path, clock, lengths, costs, seconds=120.0):
+def phased_run(path, moved, lengths, costs, seconds=120.0):
     """Give a run of two phases whose steps take `costs` seconds of the clock, with half a minute between them."""
     run = Run.create(path, "compress", {})
     current = {"phase": "search"}
@@ -86,11 +99,11 @@ def phased_run(path, clock, lengths, costs, seconds=120.0):
         return Phase(name, steps, lambda carry: begin(), lambda training: Carry(student=training.task.current()))
 
     def prepare(carry):
-        clock.now += 30.0
+        moved.now += 30.0
         return carry
 
     def batch_at(step):
-        clock.now += costs[current["phase"]]
+        moved.now += costs[current["phase"]]
         return batches(RESNET, "single")(step)
 
     tune = replace(phase("finetune", lengths.finetune), prepare=prepare)
@@ -101,10 +114,10 @@ def phased_run(path, clock, lengths, costs, seconds=120.0):
 
 
 @pytest.mark.parametrize("planned", [10, 400])
-def test_the_last_phase_fills_the_time_that_is_really_left(planned, clock, tmp_path):
+def test_the_last_phase_fills_the_time_that_is_really_left(planned, moved, tmp_path):
     """120 s, of which 10 passed before, 30 between the phases and 6 in the search: 74 are left for steps of 2 s."""
     costs = {"search": 3.0, "finetune": 2.0}
-    phased = phased_run(tmp_path / "run", clock, Lengths(0, 2, planned), costs)
+    phased = phased_run(tmp_path / "run", moved, Lengths(0, 2, planned), costs)
     with closing(phased.steps(None)) as under_way:
         steps = list(under_way)
     assert phased.seconds == pytest.approx({"between": 40.0, "search": 6.0, "finetune": 74.0})
@@ -115,8 +128,8 @@ def test_the_last_phase_fills_the_time_that_is_really_left(planned, clock, tmp_p
     assert written == {"warmup": 0, "search": 2, "finetune": 37, "settled": True}
 
 
-def test_without_a_deadline_the_steps_stay(clock, tmp_path):
-    phased = phased_run(tmp_path / "run", clock, Lengths(0, 2, 5), {"search": 1.0, "finetune": 50.0}, None)
+def test_without_a_deadline_the_steps_stay(moved, tmp_path):
+    phased = phased_run(tmp_path / "run", moved, Lengths(0, 2, 5), {"search": 1.0, "finetune": 50.0}, None)
     assert [step.phase for step in phased.steps(None)] == ["search"] * 2 + ["finetune"] * 5
 
 
@@ -132,12 +145,12 @@ def stage(tmp_path_factory):
 
 
 @pytest.fixture
-def dear_images(clock, monkeypatch):
+def dear_images(moved, monkeypatch):
     """Let every batch that is read, for training or for measuring, take seconds of the clock."""
     batch = Split.batch
 
     def slow(*choices, **more):
-        clock.now += STEP
+        moved.now += STEP
         return batch(*choices, **more)
 
     monkeypatch.setattr(Split, "batch", slow)

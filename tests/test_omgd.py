@@ -187,7 +187,7 @@ def test_the_time_of_a_step_is_the_average_of_a_round(monkeypatch):
     training = tune.start(tune.prepare(Carry()))
     training.steps = 100
     clock = Clock()
-    monkeypatch.setattr("coronet.training.time", clock)
+    monkeypatch.setattr("coronet.clock.seconds", clock.monotonic)
 
     def batch_at(step):
         clock.now += 1.0

@@ -667,8 +667,8 @@ def test_a_unet_may_halve_less_often():
 def test_every_setting_is_covered_here():
     """A new setting needs a line above that shows that it arrives."""
     elsewhere = {
-        "data", "model", "image_size", "method", "preset", "search_steps", "finetune_steps", "minutes", "search_share",
-        "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
+        "data", "model", "image_size", "method", "preset", "search_steps", "finetune_steps", "minutes", "counted",
+        "search_share",         "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
         "vgg", "deep_teacher",
     }  # fmt: skip
     assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED} | elsewhere

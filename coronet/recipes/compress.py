@@ -1,8 +1,8 @@
 """The main job: a trained generator in; search, slim, fine-tune, evaluate, export; a run folder out."""
 
-import time
 from contextlib import closing
 
+from coronet import clock
 from coronet.methods import METHODS
 from coronet.recipes.finish import finish_compression
 from coronet.recipes.lengths import fixed_lengths, open_deadline, unmeasured
@@ -19,7 +19,8 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
 
     Raises CoronetError for anything wrong with model, data, ratio or folder before the first step is done.
     """
-    begun = time.monotonic()
+    clock.count(settings.counted)
+    begun = clock.seconds()
     opened = open_compression(settings)
     dense = dense_generator(opened)
     lengths = fixed_lengths(opened, run)

@@ -5,11 +5,11 @@ steps that fill the time really left, whatever was done between the phases. What
 folder and never measured again, so that a resumed run is the same run.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from coronet import clock
 from coronet.datasets import Batch
 from coronet.errors import RunError, SettingsError
 from coronet.files import read_json, write_json_atomic
@@ -100,11 +100,11 @@ def _chosen(settings: CompressSettings) -> Lengths:
 def _measured(opened: Opened, minutes: float) -> Lengths:
     """Time a few throw-away steps of every phase and share the minutes out."""
     settings = opened.settings
-    begin = time.monotonic()
+    begin = clock.seconds()
     method = METHODS[settings.method]
     step = _step_seconds(opened)
     small = step["finetune"]
-    seconds = minutes * 60 * (1 - RESERVE) - (time.monotonic() - begin) - step["warmup"] * settings.warmup_steps
+    seconds = minutes * 60 * (1 - RESERVE) - (clock.seconds() - begin) - step["warmup"] * settings.warmup_steps
     search_step = small + (step["search"] - small) * method.search_cost
     missing = LEAST_STEPS * (search_step + small) - seconds
     if missing > 0:

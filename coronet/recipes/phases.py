@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from coronet import clock
 from coronet.datasets import Batch
 from coronet.methods import Carry, Phase
 from coronet.networks import Generator, build_hollow, config_from_json
@@ -36,7 +37,7 @@ class PhasedRun:
         begun: float | None = None,
         deadline: Deadline | None = None,
     ) -> None:
-        """Take the phases; `begun` by time.monotonic (default: now); a deadline fixes the length of the last phase."""
+        """Take the phases; `begun` by clock.seconds (default: now); a deadline fixes the length of the last phase."""
         self._run = run
         self._phases = phases
         self._device = device
@@ -45,7 +46,7 @@ class PhasedRun:
         self._due = time.monotonic() + save_seconds
         self._deadline = deadline
         self._seconds: dict[str, float] = {}  # by phase and between them, over all sessions
-        self._resting_since = time.monotonic() if begun is None else begun
+        self._resting_since = clock.seconds() if begun is None else begun
         self._training: Training | None = None
         self.carry = Carry()
         self.total = sum(phase.steps for phase in self._phases)
@@ -86,14 +87,14 @@ class PhasedRun:
                     for step in steps:
                         seconds = sum(self._seconds.values())
                         yield replace(step, done=before + step.step, total=self.total, seconds=seconds)
-                self._resting_since = time.monotonic()
+                self._resting_since = clock.seconds()
                 self.carry = phase.finish(training)
             before += phase.steps
         self._rested()
 
     def _rested(self) -> None:
         """Count the time since the last training as time between phases."""
-        seconds = time.monotonic() - self._resting_since
+        seconds = clock.seconds() - self._resting_since
         self._seconds["between"] = self._seconds.get("between", 0.0) + seconds
 
     def _settle(self, training: Training) -> None:

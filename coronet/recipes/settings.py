@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from coronet.clock import Counted
 from coronet.demos import Direction
 from coronet.settings import setting
 
@@ -88,6 +89,9 @@ class CompressSettings(OptimisationChoices):
     finetune_steps: int | None = setting(None, "Fine-tuning steps", low=0, high=MAX_STEPS, group="Length")
     minutes: float | None = setting(
         None, "Minutes", low=0.05, high=100_000.0, help="Wall-clock budget; fixes both lengths.", group="Length"
+    )
+    counted: Counted = setting(
+        "clock", "Minutes of", help="processor: runs beside other work stay comparable; one thread.", group="Length"
     )
     search_share: float | None = setting(
         None, "Share of the search", low=0.0, high=1.0, help="Of the minutes; empty: the method's own.", group="Length"

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coronet.clock import Counted
 from coronet.files import write_atomic
 from coronet.published import published_traces
 from coronet.recipes.compare import Row, score_names, summary
@@ -22,16 +23,21 @@ def write_comparison(
     out: Path,
     *,
     minutes: float | None = None,
+    counted: Counted = "clock",
     missing: Mapping[str, str] | None = None,
     task: str | None = None,
 ) -> None:
     """Write rows.csv (every run), table.md (seeds merged) and figure.html.
 
-    minutes: what every run was given; None: equal steps. missing: why a run is not there. task: adds its published
-    points to the figure.
+    minutes: what every run was given, and what they `counted`; None: equal steps. missing: why a run is not there.
+    task: adds its published points to the figure.
     """
     merged = summary(found)
-    notes = [_budget(minutes), *_protocols(merged), *(f"{name}: {reason}" for name, reason in (missing or {}).items())]
+    notes = [
+        _budget(minutes, counted),
+        *_protocols(merged),
+        *(f"{name}: {reason}" for name, reason in (missing or {}).items()),
+    ]
     if any(row["seeds"] > 1 for row in merged):
         notes.append("± is the standard deviation over seeds.")
     write_atomic(out / "rows.csv", as_csv(found).encode())
@@ -149,10 +155,11 @@ def _with_spread(row: Mapping[str, Any], score: str) -> str:
     return f"{row[score]:.4g}" + (f" [{row[score] - down:.4g}, {row[score] + up:.4g}]" if up or down else "")
 
 
-def _budget(minutes: float | None) -> str:
+def _budget(minutes: float | None, counted: Counted) -> str:
     if minutes is None:
         return "Every run had the same number of steps, not the same time (`--minutes`)."
-    return f"Every run was given {minutes:g} minutes; seconds are those it used to its last step."
+    of = "of one processor" if counted == "processor" else "by the clock"
+    return f"Every run was given {minutes:g} minutes {of}; seconds are those it used to its last step."
 
 
 def _protocols(merged: Sequence[Row]) -> list[str]:
