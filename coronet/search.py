@@ -17,7 +17,7 @@ from coronet.hypernetwork import Hypernetwork
 from coronet.importance import Importance, per_cost
 from coronet.networks import Generator, GeneratorConfig, build_hollow
 from coronet.objectives import Objective, tapped
-from coronet.slimming import choose, floor_counts
+from coronet.slimming import choose, even_floor
 from coronet.training import Cut, Gradients, Losses, Players, Task
 
 NOTICE = 5  # events over which a channel fades before it is removed
@@ -29,18 +29,23 @@ LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 
 class SearchPlan:
     """Where the search goes: the final ratio, what it counts, and how latents move.
 
-    floor: share of every group that stays; events: how often channels are removed; latent_rate: step of a latent per
-    unit of its group's mean; refresh: share of the importance followed during the search in the ranking, beside the one
-    at its start; multiple_of: the final widths are multiples of this.
+    multiple_of: the final widths are multiples of this. floor: share of an even cut's width below which no group
+    falls. latent_rate: step of a latent per unit of its group's mean. refresh: share of the importance followed during
+    the search in the ranking, beside the one at its start. events: how often channels are removed.
     """
 
     ratio: float
     budget: Budget = "macs"
     multiple_of: int = 1
-    floor: float = 0.1
+    floor: float = 0.75
     latent_rate: float = 0.005
     refresh: float = 0.5
     events: int = 50
+
+    def floors(self, config: GeneratorConfig) -> dict[str, int]:
+        """Give the channels that every group keeps at least, in whole units."""
+        floors = even_floor(CostModel(config, None, self.budget), config.widths, self.ratio, self.floor)
+        return {group: max(1, count // self.multiple_of * self.multiple_of) for group, count in floors.items()}
 
     def ratio_at(self, progress: float) -> float:
         """Give the ratio to reach at `progress` in 0..1: the share of the cost falls as (1 - t)^3, flat at the end.
@@ -69,7 +74,7 @@ class SearchTask(Task):
         self.objective = objective
         self.plan = plan
         self.kept: dict[str, Tensor] = keep_all(config.widths)  # of the dense net
-        self._floors = floor_counts(config.widths, plan.floor)
+        self._floors = plan.floors(config)
         self._cost = CostModel(config, None, plan.budget)  # of the dense net, at any widths
         self._events = 0  # so far
         self._at_start = {group: scores.double() for group, scores in importance.items()}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from coronet.cost import CostModel, Vector
 from coronet.errors import BudgetError
 from coronet.networks import Generator, build_hollow
 
-Floor = float | Mapping[str, int]
+NO_FLOOR: Mapping[str, int] = MappingProxyType({})
 TOLERANCE = 0.005  # the fill stops once this share of the budget is left
+_HALVINGS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ def choose(
     cost: CostModel,
     ratio: float,
     *,
-    floor: Floor = 0.0,
+    floor: Mapping[str, int] = NO_FLOOR,
     multiple_of: int = 1,
 ) -> dict[str, Tensor]:
     """Choose the channels that stay so that the cost is at most `cost.total / ratio` and as near to it as can be.
 
     importance: one score per channel and group, comparable across groups; the best stay.
-    floor: share of every group that always stays, or a count per group; multiple_of: size of a removable unit.
+    floor: channels of a group that always stay, 1 where none are named; multiple_of: size of a removable unit.
     Bisection over one global ranking, then the best channels that still fit are added back.
     The importance may be that of a net cut already; the ratio still counts from the net that `cost` describes.
     Raises BudgetError when even the floors cost more than the budget.
@@ -49,13 +51,20 @@ def choose(
     return _kept(units, cost, _fill(units, cost, target, _bisect(units, cost, target)))
 
 
-def floor_counts(widths: Mapping[str, int], share: float) -> dict[str, int]:
-    """Turn a share into the number of channels of every group that always stay, at least one."""
-    return {group: max(1, math.ceil(share * width)) for group, width in widths.items()}
+def even_floor(cost: CostModel, widths: Mapping[str, int], ratio: float, share: float) -> dict[str, int]:
+    """Give `share` of the channels that an even cut at this ratio leaves of every group: what each should keep.
+
+    A ranking across groups starves some: seen from the dense net, what is left of a group makes up for the rest.
+    """
+    full, low, high = cost.vector(widths), 0.0, 1.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if cost.at(middle * full) <= cost.total / ratio else (low, middle)
+    return {group: max(1, int(share * low * width)) for group, width in widths.items()}
 
 
 def largest_ratio(
-    importance: Mapping[str, Tensor], cost: CostModel, *, floor: Floor = 0.0, multiple_of: int = 1
+    importance: Mapping[str, Tensor], cost: CostModel, *, floor: Mapping[str, int] = NO_FLOOR, multiple_of: int = 1
 ) -> float:
     """Give the ratio at which every group is down to its floor."""
     return cost.total / cost.at(_rank(importance, cost, floor, multiple_of).least)
@@ -86,20 +95,15 @@ def _kept(units: _Units, cost: CostModel, counts: Vector) -> dict[str, Tensor]:
     }
 
 
-def _rank(importance: Mapping[str, Tensor], cost: CostModel, floor: Floor, multiple_of: int) -> _Units:
+def _rank(importance: Mapping[str, Tensor], cost: CostModel, floor: Mapping[str, int], multiple_of: int) -> _Units:
     groups, sizes, scores, order, least = [], [], [], {}, []
-    counts = (
-        floor
-        if isinstance(floor, Mapping)
-        else floor_counts({name: len(importance[name]) for name in cost.groups}, floor)
-    )
     for column, name in enumerate(cost.groups):
         values, channels = importance[name].detach().to(torch.float64).cpu().sort(descending=True, stable=True)
         order[name] = channels
         count = len(channels)
         starts = np.arange(0, count, multiple_of)
         size = np.minimum(multiple_of, count - starts)
-        kept_units = max(1, math.ceil(counts[name] / multiple_of))
+        kept_units = max(1, math.ceil(floor.get(name, 1) / multiple_of))
         score = np.add.reduceat(values.numpy(), starts) / size
         groups.append(np.full(len(starts) - kept_units, column))
         sizes.append(size[kept_units:])

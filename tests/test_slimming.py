@@ -9,7 +9,7 @@ from coronet.channels import compose, keep_all, kept_widths, mask
 from coronet.cost import CostModel, cost
 from coronet.errors import BudgetError
 from coronet.networks import build, resnet_config, unet_config
-from coronet.slimming import choose, floor_counts, largest_ratio, slim
+from coronet.slimming import choose, even_floor, largest_ratio, slim
 from tests.nets import TINY, random_kept, random_net
 
 RATIOS = [1.0, 1.003, 1.1, 1.5, 2.0, 3.3, 4.0, 8.0, 16.0, 27.0, 40.0, 50.0]
@@ -124,17 +124,35 @@ def test_the_best_channels_stay():
 
 def test_the_floor_holds():
     model = CostModel(FULL["resnet"], 256)
-    widths = kept_widths(choose(random_importance(FULL["resnet"], 2), model, 40.0, floor=0.1))
-    assert all(widths[group] >= least for group, least in floor_counts(FULL["resnet"].widths, 0.1).items())
+    floor = even_floor(model, FULL["resnet"].widths, 40.0, 0.8)
+    widths = kept_widths(choose(random_importance(FULL["resnet"], 2), model, 40.0, floor=floor))
+    assert all(widths[group] >= least > 1 for group, least in floor.items())
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.0, 8.0, 40.0])
+@pytest.mark.parametrize("budget", ["macs", "params"])
+@pytest.mark.parametrize("name", FULL)
+def test_the_floor_is_a_share_of_an_even_cut_at_the_ratio(name, budget, ratio):
+    model, widths = CostModel(FULL[name], None, budget), FULL[name].widths
+    even = even_floor(model, widths, ratio, 1.0)
+    assert 0.9 * model.total / ratio < model.at({group: count + 1 for group, count in even.items()})
+    assert model.at(even) <= model.total / ratio
+    half = even_floor(model, widths, ratio, 0.5)
+    assert all(abs(half[group] - even[group] / 2) <= 1 for group in widths)
+
+
+def test_without_a_share_one_channel_stays():
+    assert set(even_floor(CostModel(FULL["resnet"], 256), FULL["resnet"].widths, 4.0, 0.0).values()) == {1}
 
 
 def test_an_impossible_ratio_names_the_layer_and_the_largest_ratio():
     model = CostModel(FULL["resnet"], 256)
     importance = random_importance(FULL["resnet"], 0)
-    largest = largest_ratio(importance, model, floor=0.5)
+    half = {group: width // 2 for group, width in FULL["resnet"].widths.items()}
+    largest = largest_ratio(importance, model, floor=half)
     with pytest.raises(BudgetError, match=rf"'trunk' must keep 128 of 256 .* is {largest:.2f}"):
-        choose(importance, model, 10.0, floor=0.5)
-    choose(importance, model, largest * 0.999, floor=0.5)
+        choose(importance, model, 10.0, floor=half)
+    choose(importance, model, largest * 0.999, floor=half)
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.99, -4.0, float("nan")])

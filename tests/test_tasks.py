@@ -7,7 +7,6 @@ from coronet.channels import keep_all, select
 from coronet.cost import CostModel
 from coronet.networks import resnet_config, unet_config
 from coronet.search import SearchPlan
-from coronet.slimming import floor_counts
 from coronet.tasks import GeneratorTask, WarmupTask
 from coronet.training import fit
 from tests.games import (
@@ -96,12 +95,12 @@ def test_channels_go_at_the_events_of_the_plan_only():
     assert {*changes} <= {3, 6, 9, 12}
 
 
-@pytest.mark.parametrize("floor", [0.1, 0.3])
+@pytest.mark.parametrize("floor", [0.3, 0.8])
 @pytest.mark.parametrize("name", SMALL)
 def test_floors_hold(name, floor):
     config = SMALL[name]
     _, training = search(config, ratio=2.5, floor=floor)
-    least = floor_counts(config.widths, floor)
+    least = SearchPlan(ratio=2.5, floor=floor).floors(config)
     for step in run(training, config):
         assert all(step.widths[group] >= count for group, count in least.items())
 

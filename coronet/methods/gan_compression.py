@@ -28,7 +28,7 @@ from coronet.methods.supernet import Distillation, SupernetTask, sliced
 from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
 from coronet.search import SearchPlan
-from coronet.slimming import choose, floor_counts, slim
+from coronet.slimming import choose, slim
 from coronet.training import Training
 
 SHARES = (0.25, 0.375, 0.5, 0.75, 1.0)  # of the supernet's width, as published for CycleGAN
@@ -52,7 +52,7 @@ def space(config: GeneratorConfig, plan: SearchPlan) -> Space:
     The supernet is no wider than the dense net, unless the budget asks for it.
     """
     even = students.mobile(config, plan)
-    least = floor_counts(config.widths, plan.floor)
+    least = plan.floors(config)
     supernet, rungs = {}, {}
     for group, width in even.widths.items():
         widest = max(width, min(ABOVE_BUDGET * width, config.widths[group]))

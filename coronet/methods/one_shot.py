@@ -34,7 +34,9 @@ def _method(title: str, ranking: Ranking) -> Method:
             plan, generator = job.plan, job.generator
             cost = CostModel(generator.config, None, plan.budget)
             importance = ranking(job, cost)
-            kept = choose(importance, cost, plan.ratio, floor=plan.floor, multiple_of=plan.multiple_of)
+            kept = choose(
+                importance, cost, plan.ratio, floor=plan.floors(generator.config), multiple_of=plan.multiple_of
+            )
             return replace(carry, kept=kept, student=slim(generator, generator.state_dict(), kept))
 
         return [warm_up(job), fine_tune(job, cut)]

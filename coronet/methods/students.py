@@ -12,7 +12,7 @@ from coronet.cost import CostModel
 from coronet.networks import GeneratorConfig
 from coronet.networks.config import MAX_WIDTH
 from coronet.search import SearchPlan
-from coronet.slimming import choose, floor_counts
+from coronet.slimming import choose
 
 _WIDER = 2  # times the dense widths, up to which a mobile student may go: its blocks cost a fifth or less
 
@@ -39,6 +39,7 @@ def student_cost(student: GeneratorConfig, dense: GeneratorConfig, plan: SearchP
 def _fitted(widest: GeneratorConfig, dense: GeneratorConfig, plan: SearchPlan) -> GeneratorConfig:
     """Narrow a net evenly: the first channel of every group scores 1 and the last one next to 0."""
     even = {group: torch.arange(width, 0, -1) / width for group, width in widest.widths.items()}
-    floor = floor_counts(dense.widths, plan.floor)
-    kept = choose(even, student_cost(widest, dense, plan), plan.ratio, floor=floor, multiple_of=plan.multiple_of)
+    kept = choose(
+        even, student_cost(widest, dense, plan), plan.ratio, floor=plan.floors(dense), multiple_of=plan.multiple_of
+    )
     return widest.with_widths(kept_widths(kept))

@@ -23,6 +23,7 @@ from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
 from coronet.recipes.channel_map import GroupShare, group_shares
 from coronet.recipes.settings import CompressSettings
+from coronet.search import SearchPlan
 from coronet.slimming import choose, slim
 
 IMPORTANCE_SIZE = 128  # pixels; measuring on a small picture ranks channels nearly as well
@@ -76,7 +77,7 @@ class PreviewModel:
         self.importance(source)  # once, and no part of the cut's time
         begin = time.perf_counter()
         model = CostModel(config, None, budget)
-        kept = self._choose(source, ratio, model, multiple_of)
+        kept = self._choose(source, _plan(ratio, budget, multiple_of), model)
         smaller = slim(self.generator, self.generator.state_dict(), kept)
         cut_seconds = time.perf_counter() - begin
         dense, dense_seconds = self._dense(source, pixels)
@@ -99,11 +100,12 @@ class PreviewModel:
     def widths_at(self, image: Image.Image, ratio: float) -> dict[str, int]:
         """Give the widths that a preview with this picture has. Raises BudgetError where the ratio is out of reach."""
         config = self.generator.config
-        return kept_widths(self._choose(_fitted(image, config), ratio, CostModel(config), 1))
+        return kept_widths(self._choose(_fitted(image, config), _plan(ratio), CostModel(config)))
 
-    def _choose(self, source: Image.Image, ratio: float, model: CostModel, multiple_of: int) -> dict[str, Tensor]:
-        scores = per_cost(self.importance(source), model, self.generator.config.widths)
-        return choose(scores, model, ratio, floor=CompressSettings.floor, multiple_of=multiple_of)
+    def _choose(self, source: Image.Image, plan: SearchPlan, model: CostModel) -> dict[str, Tensor]:
+        config = self.generator.config
+        scores = per_cost(self.importance(source), model, config.widths)
+        return choose(scores, model, plan.ratio, floor=plan.floors(config), multiple_of=plan.multiple_of)
 
     def importance(self, image: Image.Image) -> Importance:
         """Give the Taylor importance, measured once per model on a small version of the picture and then kept."""
@@ -116,6 +118,10 @@ class PreviewModel:
         if self._last is None or self._last[0] != key:
             self._last = (key, *_timed(self.generator, pixels))
         return self._last[1], self._last[2]
+
+
+def _plan(ratio: float, budget: Budget = "macs", multiple_of: int = 1) -> SearchPlan:
+    return SearchPlan(ratio, budget, multiple_of, floor=CompressSettings.floor)
 
 
 def preview(

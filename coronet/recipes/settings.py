@@ -99,7 +99,7 @@ class CompressSettings(OptimisationChoices):
     hypernetwork: Literal["factored", "paper"] = setting("factored", "Hypernetwork", group="Search")
     embedding: int = setting(8, "Embedding", low=1, high=64, help="Of the paper's hypernetwork.", group="Search")
     floor: float = setting(
-        0.1, "Floor per group", low=0.0, high=1.0, help="Share of channels that always stays.", group="Search"
+        0.75, "Floor per group", low=0.0, high=1.0, help="Of the width that an even cut would leave.", group="Search"
     )
     importance: Literal["taylor", "consumer_norm"] = setting(
         "taylor",
