@@ -29,16 +29,16 @@ class Handlers:
         self._desk = desk
         self._shelf = shelf
 
-    def nets(self, model: str | None, net: str | None) -> Any:
+    def nets(self, model: str | None, net: str | None) -> tuple[Any, Any]:
         """List what can be taken home of a model, and choose: what was asked for, else one of the youngest own runs."""
         if not model:
-            return gr.skip()
+            return gr.skip(), gr.skip()
         found = nets(self._desk, model)
         keys = [entry.key for entry in found]
         own = [key for key in keys if key.startswith("own/")]
         slim = [key for key in keys if key != ITSELF]
         chosen = net if net in keys else max(own, default=next(iter(slim), ITSELF))
-        return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen)
+        return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen), chosen
 
     def look(self, model: str | None, net: str | None, seen: Seen) -> tuple[Any, ...]:
         """Show how far a net's bundle is, and what there is of it; what the page shows already is not sent again."""
@@ -70,6 +70,7 @@ class Parts:
     """The components of this tab."""
 
     net: gr.Radio
+    chosen: gr.Textbox
     prepare: gr.Button
     status: gr.HTML
     result: gr.HTML
@@ -84,25 +85,29 @@ def build_export(desk: Desk, shelf: Shelf, choosing: Choosing, tab: gr.Tab) -> N
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             net = gr.Radio([], label=text.NET, info=text.NET_INFO, elem_id="export-net")
+            # What the radio shows, as text: Gradio checks a radio against the list of its session, which a restart of
+            # the server empties while this page goes on asking.
+            chosen = gr.Textbox(label=text.NET, visible="hidden", elem_id="export-chosen")
             prepare = gr.Button(text.PREPARE, variant="primary", elem_id="prepare")
             status = gr.HTML(label=text.PREPARING, js_on_load=export_view.STATUS_SCRIPT, elem_id="preparation")
         with gr.Column(scale=2, min_width=300):
             result = gr.HTML(label=text.RESULT, elem_id="forms", elem_classes="numbers-panel")
     code = gr.HTML(label=text.CODE, js_on_load=export_view.COPY_SCRIPT, elem_id="code")
-    parts = Parts(net, prepare, status, result, code, gr.Timer(_TICK_SECONDS, active=False), gr.State([]))
+    parts = Parts(net, chosen, prepare, status, result, code, gr.Timer(_TICK_SECONDS, active=False), gr.State([]))
     _connect(Handlers(desk, shelf), choosing.model, tab, parts)
 
 
 def _connect(handlers: Handlers, model: gr.Dropdown, tab: gr.Tab, parts: Parts) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented", "queue": False}
-    net = parts.net
-    asked = [model, net, parts.seen]
+    chosen = parts.chosen
+    asked = [model, chosen, parts.seen]
     shown = [parts.status, parts.prepare, parts.result, parts.code, parts.timer, parts.seen]
     list_nets, look = edge(handlers.nets), edge(handlers.look)
     for trigger, script, name in ((tab.select, _WHEN_OPENED, "opened"), (model.change, _WHILE_OPEN, "changed")):
-        listed = trigger(list_nets, [model, net], net, js=script, api_name=f"export_{name}", **quiet)
+        listed = trigger(list_nets, [model, chosen], [parts.net, chosen], js=script, api_name=f"export_{name}", **quiet)
         listed.then(look, asked, shown, api_name=f"look_{name}", **quiet)
-    net.input(look, asked, shown, api_name="look_at_kit", **quiet)
-    net.change(None, net, None, js=writer("net"), api_name="write_net", **quiet)
+    chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
+    chose.then(look, asked, shown, api_name="look_at_kit", **quiet)
+    chosen.change(None, chosen, None, js=writer("net"), api_name="write_net", **quiet)
     parts.timer.tick(look, asked, shown, api_name="kit_tick", **quiet)
     parts.prepare.click(edge(handlers.prepare), asked, shown, api_name="prepare", **quiet)

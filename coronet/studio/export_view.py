@@ -23,7 +23,7 @@ element.addEventListener("click", async (event) => {{
   catch {{ getSelection().selectAllChildren(code); say({text.NOT_COPIED!r}); }}
 }});
 """  # noqa: E501
-_LEAST_DIFFERENCE = 1e-2  # below, one digit says enough
+_LEAST_DIFFERENCE = 1e-2  # below it, one digit says enough
 
 
 def status(found: Preparation) -> str:
@@ -57,7 +57,7 @@ def result(found: Preparation) -> str:
         text.TIME: [f"{row['median_ms']:.3g} ms" for row in rows],
         text.FIDELITY: [_decibels(row) for row in rows],
         text.CHECK: [_check(row) for row in rows],
-        text.PICTURE: [_picture(row, address) for row in rows],
+        text.PICTURE + _input(address): [_picture(row, address) for row in rows],
         text.FILE: [_link(row, address) for row in rows],
     }
     body = "".join(
@@ -117,8 +117,8 @@ def _check(row: Mapping[str, Any]) -> str:
         return text.LEFT_OUT
     if difference is None:
         return text.NO_NUMBER
-    words = text.CHECKED if difference < _LEAST_DIFFERENCE else text.CHECKED_LOOSELY
-    return words.format(difference=difference)
+    digits = f"{difference:.0e}".replace("e-0", "e-")
+    return digits if difference < _LEAST_DIFFERENCE else f"{difference:.2g}"
 
 
 def _picture(row: Mapping[str, Any], address: str) -> str:
@@ -128,6 +128,12 @@ def _picture(row: Mapping[str, Any], address: str) -> str:
     return f"<img src='{address}/{row['precision']}.png' alt='{alt}'>"
 
 
+def _input(address: str) -> str:
+    return f"<img src='{address}/input.png' alt='{escape(text.INPUT_ALT, quote=True)}'>"
+
+
 def _link(row: Mapping[str, Any], address: str) -> str:
-    name = f"{row['precision']}.onnx"
-    return text.LEFT_OUT if row["refused"] else f"<a href='{address}/{name}' download>{name}</a>"
+    if row["refused"]:
+        return text.LEFT_OUT
+    label = text.ONNX_LABEL.format(form=row["precision"])
+    return f"<a href='{address}/{row['precision']}.onnx' aria-label='{label}' download>{text.ONNX}</a>"

@@ -27,6 +27,7 @@ table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: ta
   #bar-buttons > * { flex: 1 1 0; min-width: 0; }
   #tabs > .tab-wrapper button { padding-inline: 0.6rem; }
 }
+#tabs > .tab-wrapper { contain: inline-size; } /* else the page grows before the menu of more tabs appears */
 #presets { justify-content: flex-start; }
 #presets button { flex: 0 1 5rem; }
 ul.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: 0.8rem;
@@ -95,11 +96,12 @@ a.take-home { display: inline-block; padding: 0.6rem 1.2rem; border-radius: 8px;
 a.take-home:hover { background: var(--button-primary-background-fill-hover); }
 ul.inside { margin: 0.3rem 0 0.6rem; padding-left: 1.2rem; font-size: 0.85rem; overflow-wrap: anywhere; }
 table.forms { table-layout: fixed; margin-top: 0.6rem; }
-table.forms th:first-child { width: 22%; }
+table.forms th:first-child { width: 24%; }
+table.forms th img { display: block; margin-top: 0.3rem; }
 table.forms td { white-space: normal !important; overflow-wrap: anywhere; vertical-align: top; }
 table.forms img { width: 100%; max-width: 10rem; border-radius: 4px; }
 table.forms a { text-decoration: underline; font-weight: 600; }
-section.code { margin-top: 0.8rem; }
+section.code { margin-top: 0.8rem; contain: inline-size; } /* long lines scroll inside */
 .code-head { display: flex; justify-content: space-between; align-items: center; gap: 0.8rem; }
 .code-head h3 { margin: 0; font-size: 1rem; }
 .code-head button { padding: 0.3rem 0.9rem; border: 1px solid var(--border-color-primary); border-radius: 6px;
