@@ -256,6 +256,13 @@ def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: P
     assert code.count("<button") == 2
 
 
+def test_another_model_ends_the_asking(desk: Desk, tmp_path: Path) -> None:
+    """The model is chosen above the tabs, while this one is closed and its timer runs."""
+    handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
+    *rest, timer, seen = handlers.look("demo/horse2zebra", "ready/shoes-8x", ["x"])
+    assert (rest, timer.active, seen) == ([gr.skip()] * 4, False, [])
+
+
 def test_a_refused_form_has_a_reason_and_no_link() -> None:
     shown = export_view.result(Preparation("0" * 32, "ready", kit=described()))
     assert "int8 loses too much. It is left out." in shown

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from coronet.studio import charts, export_view
+from coronet.studio import export_view
 from coronet.studio import export_text as text
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
@@ -44,7 +44,10 @@ class Handlers:
         """Show how far a net's bundle is, and what there is of it; what the page shows already is not sent again."""
         if not model or not net:
             return (gr.skip(),) * 6
-        return self._shown(self._shelf.look(find_net(self._desk, model, net)), seen)
+        found = next((entry for entry in nets(self._desk, model) if entry.key == net), None)
+        if found is None:  # another model was chosen elsewhere: this tab lists its nets when it is opened
+            return *(gr.skip(),) * 4, gr.Timer(active=False), []
+        return self._shown(self._shelf.look(found), seen)
 
     def prepare(self, model: str | None, net: str | None, seen: Seen) -> tuple[Any, ...]:
         """Have a net's bundle made, unless it is there or under way already."""
@@ -81,7 +84,7 @@ class Parts:
 
 def build_export(desk: Desk, shelf: Shelf, choosing: Choosing, tab: gr.Tab) -> None:
     """Build this tab and its events inside the current layout; its nets are listed anew when it is opened."""
-    gr.HTML(charts.sentence(text.LEAD), label=text.LEAD)
+    gr.Markdown(f"## {text.HEADING}\n\n{text.LEAD}")
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             net = gr.Radio([], label=text.NET, info=text.NET_INFO, elem_id="export-net")

@@ -1,5 +1,6 @@
 """Every word of the Export tab. How it looks stands in `theme`, what it shows in `export_view`."""
 
+HEADING = "Take it home"
 LEAD = (
     "Take a net home as a file that runs anywhere. Preparing writes it in three precisions, runs each, compares it "
     "with the network, times it here, and packs one zip with all that is needed to use it."

@@ -82,7 +82,7 @@ def code(found: Preparation) -> str:
     first = next(f"{row['precision']}.onnx" for row in kit["variants"] if not row["refused"])
     browser = javascript(first, least_side=kit["least_side"], size_multiple=kit["size_multiple"])
     sections = ((text.PYTHON, kit["sample"]), (text.JAVASCRIPT, browser))
-    return "".join(_section(title, program) for title, program in sections)
+    return f"<h2>{text.CODE}</h2>{''.join(_section(title, program) for title, program in sections)}"
 
 
 def _section(title: str, program: str) -> str:

@@ -129,9 +129,10 @@ class Shelf:
             with suppress(OSError):  # the shelf keeps what was used last
                 os.utime(folder / KIT)
             return Preparation(id, "ready", kit=kit)
-        if id in self._waiting:
-            return Preparation(id, "waiting", ahead=self._waiting.index(id) + bool(self._running))
-        if id == self._running or _is_locked(folder):
+        ahead = self._waiting.index(id) + bool(self._running) if id in self._waiting else 0
+        if ahead:
+            return Preparation(id, "waiting", ahead=ahead)
+        if id == self._running or id in self._waiting or _is_locked(folder):
             return Preparation(id, "running", stage=str(_read(folder / STAGE).get("stage", "open")))
         if not (folder / WANTED).is_file() or (folder / KIT).is_file():  # a kit that is not whole is made again
             return Preparation(id, "absent")
