@@ -5,8 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from coronet.studio import export_view
 from coronet.studio import export_text as text
+from coronet.studio import export_view
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
