@@ -68,7 +68,7 @@ class Api:
             next(outcome for outcome in self._desk.outcomes(model) if outcome.key == net), picture
         )
 
-    def start(self, model: str, data: str = "", ratio: float = 4.0, settings: dict | None = None) -> str:
+    def start(self, model: str, data: str = "", ratio: float = 4.0, settings: Json | None = None) -> str:
         """Queue a compression and give the run's id. data: a folder of the server or a drawn world, by default the
         model's own; settings: any other setting of the command line's `compress`, by name."""
         data = data or self._desk.data_for(model, None) or ""

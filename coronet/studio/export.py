@@ -106,7 +106,11 @@ def _connect(handlers: Handlers, model: gr.Dropdown, tab: gr.Tab, parts: Parts) 
     asked = [model, chosen, parts.seen]
     shown = [parts.status, parts.prepare, parts.result, parts.code, parts.timer, parts.seen]
     list_nets, look = edge(handlers.nets), edge(handlers.look)
-    for trigger, script, name in ((tab.select, _WHEN_OPENED, "opened"), (model.change, _WHILE_OPEN, "changed")):
+    triggers: list[tuple[Any, str, str]] = [
+        (tab.select, _WHEN_OPENED, "opened"),
+        (model.change, _WHILE_OPEN, "changed"),
+    ]
+    for trigger, script, name in triggers:
         listed = trigger(list_nets, [model, chosen], [parts.net, chosen], js=script, api_name=f"export_{name}", **quiet)
         listed.then(look, asked, shown, api_name=f"look_{name}", **quiet)
     chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
