@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.events import api as endpoint
 from PIL import Image
 
 from coronet.errors import CheckpointError
@@ -148,7 +149,7 @@ def build_api(desk: Desk, shelf: Shelf) -> None:
         (api.bundle, quick),
     ]
     for verb, how in plain:
-        gr.api(edge(verb), api_name=verb.__name__, **how)
+        endpoint(edge(verb), api_name=verb.__name__, **how)
     _build_picture_verbs(api)
 
 
