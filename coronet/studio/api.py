@@ -84,7 +84,7 @@ class Api:
             **asdict(job),
             "settings": run.settings,
             "last_step": events[-1] if events else None,
-            "report": run.report() if job.state == "done" else None,
+            "report": _without_paths(run.report()) if job.state == "done" else None,
             "files": files,
         }
 
@@ -130,6 +130,13 @@ class Api:
         if image is not None:
             return image
         return self._desk.picture(self._desk.sample_for(model, None) or self._desk.pictures()[0])
+
+
+def _without_paths(value: Any) -> Any:
+    """Leave out what is called "path": Gradio's client takes it for a file of the server and asks for it."""
+    if isinstance(value, dict):
+        return {name: _without_paths(part) for name, part in value.items() if name != "path"}
+    return [_without_paths(part) for part in value] if isinstance(value, list) else value
 
 
 def build_api(desk: Desk, shelf: Shelf) -> None:

@@ -59,6 +59,7 @@ def test_a_ready_made_net_is_taken_home(visitor: BrowserContext, open_studio: Op
     address, _ = open_studio()
     page = visitor.new_page()
     page.goto(f"{address}?model=demo%2Fshoes")
+    expect(page.locator("#model input")).to_have_value("demo/shoes")  # the address has been read
     page.get_by_role("tab", name="Export").click()
     page.get_by_role("radio", name="ready-made 8.0×").check()
     expect(page).to_have_url(re.compile("net=ready%2Fshoes-8x"))
