@@ -5,7 +5,7 @@ The exact model comes from tracing.py, the integers from quantisation.py; runnin
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -102,12 +102,17 @@ def to_onnx_forms(
     images: Sequence[Tensor],
     lineage: Mapping[str, Any] | None = None,
     force: bool = False,
+    tell: Callable[[Precision], None] = lambda _: None,
 ) -> tuple[Exported, ...]:
-    """Write a generator in several precisions, each with a path, like `to_onnx` but tracing it once."""
+    """Write a generator in several precisions, each with a path, like `to_onnx` but tracing it once.
+
+    tell: is given each precision when it is begun.
+    """
     for image in images:
         _check_image(image, generator.config)
     with ExitStack() as stack:
         temporary = {precision: stack.enter_context(atomic_path(path)) for precision, path in paths.items()}
+        tell("fp32")  # what the others are made of and compared with
         network = evaluation_copy(generator)
         exact = exact_model(network)
         describe(exact, network.config, "fp32", lineage or {})
@@ -116,6 +121,7 @@ def to_onnx_forms(
         for precision, path in paths.items():
             model, results = exact, compared
             if precision != "fp32":
+                tell(precision)
                 model = _CONVERSIONS[precision](_copy(exact), [one.image for one in compared])
                 describe(model, network.config, precision, lineage or {})
                 results = _rerun(compared, _runtime(model))

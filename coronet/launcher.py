@@ -35,18 +35,23 @@ class Launcher(Protocol):
 
 
 class LocalLauncher:
-    """Executes runs on this machine, each in its own session so that it outlives the server."""
+    """Executes runs on this machine, each in its own session so that it outlives the server.
 
-    def __init__(self) -> None:
+    module: of this package, the program that is given the folder; what it prints goes to a log of its name there.
+    """
+
+    def __init__(self, module: str = "worker") -> None:
+        self._module = module
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, run: Path) -> Process:
         """Start `python -m coronet.worker RUN`; what it prints goes to worker.log in the run folder."""
+        log_name = f"{self._module.rpartition('.')[2]}.log"
         package = Path(__file__).parent
         self._children = {pid: child for pid, child in self._children.items() if child.poll() is None}
-        with (run / "worker.log").open("ab") as log:
+        with (run / log_name).open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", f"{package.name}.worker", str(run)],
+                [sys.executable, "-m", f"{package.name}.{self._module}", str(run)],
                 cwd=package.parent,
                 env={**os.environ, "OMP_NUM_THREADS": str(_worker_threads()), "OMP_WAIT_POLICY": "PASSIVE"},
                 stdin=subprocess.DEVNULL,

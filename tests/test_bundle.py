@@ -397,7 +397,7 @@ def test_the_verb_prints_one_object_and_notes_apart(packed, stage, cache, capsys
     assert main([*arguments, "--json"]) == 0
     captured = capsys.readouterr()
     found = json.loads(captured.out)
-    assert captured.err == ""
+    assert captured.err == "packing, with test pictures\n"
     assert (found["path"], found["sha256"]) == (str(stage / "verb.zip"), packed.sha256)
     assert [row["precision"] for row in found["variants"]] == ["fp32", "fp16", "int8"]
     assert main(arguments) == 0

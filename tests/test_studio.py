@@ -695,7 +695,7 @@ def test_every_control_has_a_label(config: dict[str, Any]) -> None:
 
 def test_every_picture_has_an_alternative_text(config: dict[str, Any]) -> None:
     pictures = [component["props"] for component in config["components"] if component["type"] == "image"]
-    assert len(pictures) == 4
+    assert len(pictures) == 4 + 3, "of the page, and of the verbs for programs"
     assert all(picture["alt_text"] for picture in pictures)
 
 
@@ -765,12 +765,12 @@ def test_a_program_gets_a_preview_over_http(server: Server, tmp_path: Path) -> N
     headers = {"Authorization": "Basic " + base64.b64encode(":".join(server.login).encode()).decode()}
     client = Client(server.address, verbose=False, headers=headers, download_files=str(tmp_path / "answers"))
     arguments = {"model": "tiny.safetensors", "ratio": 3.0, "image": handle_file(tmp_path / "black.png")}
-    dense, slim, table = client.predict(**arguments, api_name="/preview")
+    dense, slim, numbers = client.predict(**arguments, api_name="/preview")
     client.close()
     for path in (dense, slim):
         with Image.open(path) as picture:
             assert picture.size == (32, 32)
-    assert "3.0×" in table
+    assert numbers["ratio"] == pytest.approx(3.0, rel=0.1)
 
 
 def test_only_known_files_of_known_runs_are_served(server: Server) -> None:
@@ -804,10 +804,11 @@ def test_hostile_requests_are_refused(server: Server) -> None:
         assert page.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("event", ["preview", "add_model", "upload_picture"])
+@pytest.mark.parametrize("event", ["preview", "translate", "add_model", "upload_model", "upload_picture"])
 def test_a_file_that_was_not_uploaded_is_never_read(server: Server, event: str) -> None:
     file = {"path": str(server.model), "meta": {"_type": "gradio.FileData"}, "orig_name": "x.safetensors"}
-    data = ["tiny.safetensors", 2.0, file] if event == "preview" else [file]
+    before = {"preview": ["tiny.safetensors", 2.0], "translate": ["tiny.safetensors", "model"]}
+    data = [*before.get(event, []), file]
     with httpx.Client(base_url=server.address, auth=server.login) as client:
         begun = client.post(f"/gradio_api/call/{event}", json={"data": data})
         assert begun.status_code == 200

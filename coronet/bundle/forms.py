@@ -6,11 +6,11 @@ Forms that lose too much are measured and described like the others, but their f
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, Literal
 
 from coronet import export, quantisation, tracing
 from coronet.bundle.finished import Finished
@@ -21,6 +21,10 @@ from coronet.files import new_folder, read_json, write_json_atomic
 from coronet.metrics.latency import Latency, measure, processor_name
 from coronet.recipes.finish import versions
 
+Stage = Literal["open", "fp32", "fp16", "int8", "time", "pack"]
+Tell = Callable[[Stage], None]  # is given what is begun
+
+STAGES: tuple[Stage, ...] = ("open", "fp32", "fp16", "int8", "time", "pack")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 _THREADS = 1
 _REPEATS = 10  # rounds in turn: the median of so many agrees with that of 20 within some percent
@@ -73,7 +77,13 @@ class Variants:
         return values
 
 
-def variants(finished: Finished, folder: Path, precisions: Sequence[Precision] = PRECISIONS) -> Variants:
+def tell_nobody(stage: Stage) -> None:
+    """Keep to oneself what is begun."""
+
+
+def variants(
+    finished: Finished, folder: Path, precisions: Sequence[Precision] = PRECISIONS, tell: Tell = tell_nobody
+) -> Variants:
     """Export a network in every precision, check each on its test images, and time them in turn.
 
     `folder` keeps the result under a name of all it depends on, so that a second call reads it, and holds no half of
@@ -90,7 +100,7 @@ def variants(finished: Finished, folder: Path, precisions: Sequence[Precision] =
     rmtree(place, ignore_errors=True)  # damaged
     try:
         with new_folder(place) as growing:
-            write_json_atomic(growing / _RESULT, _made(finished, growing, wanted).to_json())
+            write_json_atomic(growing / _RESULT, _made(finished, growing, wanted, tell).to_json())
     except RunError:
         if _stored(place) is None:  # else another process was faster
             raise
@@ -100,13 +110,14 @@ def variants(finished: Finished, folder: Path, precisions: Sequence[Precision] =
     return found
 
 
-def _made(finished: Finished, folder: Path, wanted: Sequence[Precision]) -> Variants:
+def _made(finished: Finished, folder: Path, wanted: Sequence[Precision], tell: Tell) -> Variants:
     generator = build_generator(finished.checkpoint)
     size = finished.checkpoint.config.image_size
     lineage = finished.checkpoint.lineage
     lineage = lineage | ({"kept": "see safetensors"} if "kept" in lineage else {})
     paths = {precision: folder / f"{precision}.onnx" for precision in wanted}
-    exported = to_onnx_forms(generator, paths, images=finished.images, lineage=lineage, force=True)
+    exported = to_onnx_forms(generator, paths, images=finished.images, lineage=lineage, force=True, tell=tell)
+    tell("time")
     timed = measure(
         [(one.precision, one.path) for one in exported],
         image_size=size,

@@ -12,7 +12,7 @@ from typing import Any
 from PIL import Image
 
 from coronet.bundle.finished import Finished
-from coronet.bundle.forms import PRECISIONS, Variants, variants
+from coronet.bundle.forms import PRECISIONS, Tell, Variants, tell_nobody, variants
 from coronet.bundle.words import card, licence, preprocessing, sample
 from coronet.checkpoints import Checkpoint, save
 from coronet.errors import ExportError
@@ -45,17 +45,24 @@ class Bundle:
 
 
 def write_bundle(
-    finished: Finished, path: Path, *, folder: Path, precisions: Sequence[Precision] = PRECISIONS
+    finished: Finished,
+    path: Path,
+    *,
+    folder: Path,
+    precisions: Sequence[Precision] = PRECISIONS,
+    tell: Tell = tell_nobody,
 ) -> Bundle:
     """Write one zip: ONNX files, weights, card, licence, sums, a sample program, and test pictures for it.
 
-    folder: keeps what `variants` finds. A precision that loses too much is left out and noted. Raises what `variants`
-    raises, ExportError where no precision is left, RunError where the zip cannot be written; then `path` is untouched.
+    folder: keeps what `variants` finds. tell: is given each stage when it is begun. A precision that loses too much is
+    left out and noted. Raises what `variants` raises, ExportError where no precision is left, RunError where the zip
+    cannot be written; then `path` is untouched.
     """
     with atomic_path(path) as temporary:
-        found = variants(finished, folder, precisions)
+        found = variants(finished, folder, precisions, tell)
         if not found.usable:
             raise ExportError(f"{' '.join(row.refused for row in found.rows)} Bundle fp32, too.")
+        tell("pack")
         contents = _contents(finished, found)
         _write_zip(temporary, f"{finished.name}-bundle", contents)
         data = temporary.read_bytes()

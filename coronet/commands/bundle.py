@@ -9,6 +9,14 @@ from coronet.commands.arguments import add_settings, given
 from coronet.files import cache_folder
 from coronet.recipes.settings import DataChoices
 
+_STAGES = {  # a line each: the longest takes a minute for a published network
+    "fp32": "exporting fp32 and comparing it with the network",
+    "fp16": "converting to fp16 and comparing",
+    "int8": "calibrating int8 and comparing",
+    "time": "timing all forms in turn",
+    "pack": "packing, with test pictures",
+}
+
 
 def run_bundle(parsed: argparse.Namespace) -> dict[str, Any]:
     """Run `bundle`."""
@@ -18,10 +26,16 @@ def run_bundle(parsed: argparse.Namespace) -> dict[str, Any]:
     use_threads(None)
     finished = open_finished(parsed.model, given(parsed, DataChoices))
     folder = cache_folder() / "variants"
-    bundle = write_bundle(finished, Path(parsed.out), folder=folder, precisions=parsed.precision or PRECISIONS)
+    precisions = parsed.precision or PRECISIONS
+    bundle = write_bundle(finished, Path(parsed.out), folder=folder, precisions=precisions, tell=_tell)
     for note in bundle.notes:
         sys.stderr.write(f"coronet: {note}\n")
     return bundle.to_json()
+
+
+def _tell(stage: str) -> None:
+    sys.stderr.write(f"{_STAGES[stage]}\n")
+    sys.stderr.flush()
 
 
 def add_bundle(parser: argparse.ArgumentParser) -> None:

@@ -179,8 +179,8 @@ def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.
         edge(handlers.trained),
         [choosing.model, source, choosing.picture, parts.nets, parts.limit, parts.unit],
         [parts.trained, parts.trade_off, parts.table],
-        show_progress="hidden",
         api_name="trained",
+        **_QUIET,
         **_TORCH,
     )
     gr.on(
@@ -206,7 +206,14 @@ def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> Non
         **_TORCH,
     )
     worst = edge(handlers.worst)
-    parts.find_worst.click(worst, [model, parts.net], parts.worst, concurrency_id="torch", api_name="worst")
+    parts.find_worst.click(
+        worst,
+        [model, parts.net],
+        parts.worst,
+        concurrency_id="torch",
+        api_name="worst",
+        api_visibility="undocumented",
+    )
     parts.net.change(None, None, parts.worst, js="() => ''", api_name="clear_worst", **_QUIET)
     parts.task.change(
         edge(handlers.published), parts.task, [parts.published, parts.points], api_name="published", **_QUIET

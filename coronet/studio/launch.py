@@ -89,11 +89,13 @@ def serve(desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: 
     _keep_gradio_local(uploads)
     from starlette.middleware import Middleware
 
+    from coronet.studio.kit_routes import kit_routes
+    from coronet.studio.kits import kits_folder
     from coronet.studio.page import build  # gradio takes seconds to import; --help and mistakes need not wait
     from coronet.studio.routes import run_routes
     from coronet.studio.theme import CSS, make_theme
 
-    page = build(desk)
+    page, kits = build(desk), kits_folder(desk)
     page.queue(default_concurrency_limit=1, max_size=64)
     guard = Middleware(Guard, people=people, loopback_only=host in LOOPBACK)
     try:
@@ -106,12 +108,12 @@ def serve(desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: 
             show_error=False,
             strict_cors=True,
             max_file_size=_UPLOAD_LIMIT,
-            blocked_paths=[str(desk.runs), str(desk.imported)],
+            blocked_paths=[str(desk.runs), str(desk.imported), str(kits)],
             run_history=False,
             footer_links=["api"],
             theme=make_theme(),
             css=CSS,
-            app_kwargs={"middleware": [guard], "routes": run_routes(desk.runs)},
+            app_kwargs={"middleware": [guard], "routes": [*run_routes(desk.runs), *kit_routes(kits)]},
         )
     except OSError as error:
         raise SettingsError(f"Port {port} of {host} cannot be used ({error}). Choose another with --port.") from error

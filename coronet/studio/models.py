@@ -92,10 +92,12 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
     handlers, model = Handlers(desk), choosing.model
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     add_model = edge(handlers.add_model)
-    added = model_file.upload(add_model, model_file, [model, notice], concurrency_id="torch", api_name="add_model")
+    added = model_file.upload(
+        add_model, model_file, [model, notice], concurrency_id="torch", api_name="add_model", **hidden
+    )
     # The box is free for the next file, whether this one was good or not.
     added.then(None, None, model_file, js="() => null", api_name="clear_file", **hidden)
-    model.change(edge(handlers.describe), model, facts, concurrency_id="torch", api_name="describe")
+    model.change(edge(handlers.describe), model, facts, concurrency_id="torch", api_name="show_model", **hidden)
     quiet: dict[str, Any] = {**hidden, "show_progress": "hidden", "concurrency_id": "torch"}
     model.change(edge(handlers.cards), model, cards, trigger_mode="always_last", api_name="cards", **quiet)
     return Models(cards, notice)

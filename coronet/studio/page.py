@@ -6,10 +6,13 @@ import gradio as gr
 
 from coronet.errors import RunError
 from coronet.studio import address, text
+from coronet.studio.api import build_api
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
 from coronet.studio.compare import build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.export import build_export
+from coronet.studio.kits import Shelf, kits_folder
 from coronet.studio.models import Models, build_models
 from coronet.studio.squeeze import Squeeze, build_squeeze
 from coronet.studio.train import Watch, build_train
@@ -20,6 +23,7 @@ _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 def build(desk: Desk) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it."""
+    shelf = Shelf(kits_folder(desk))
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
         choosing = build_choosing()
@@ -36,6 +40,9 @@ def build(desk: Desk) -> gr.Blocks:
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
+            with opened["export"]:
+                build_export(desk, shelf, choosing, opened["export"])
+        build_api(desk, shelf)
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)

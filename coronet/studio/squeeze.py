@@ -216,14 +216,15 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         trigger_mode="always_last",
         show_progress_on=[parts.dense, parts.slim],
         concurrency_id="torch",
-        api_name="preview",
+        api_name="show_preview",
+        api_visibility="undocumented",
     )
     previewed.then(
         edge(handlers.channels),
         question,
         parts.channels,
         trigger_mode="always_last",
-        show_progress="hidden",
         concurrency_id="torch",
         api_name="channels",
+        **hidden,
     )

@@ -27,6 +27,7 @@ table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: ta
   #bar-buttons > * { flex: 1 1 0; min-width: 0; }
   #tabs > .tab-wrapper button { padding-inline: 0.6rem; }
 }
+#tabs > .tab-wrapper { contain: inline-size; } /* else the page grows before the menu of more tabs appears */
 #presets { justify-content: flex-start; }
 #presets button { flex: 0 1 5rem; }
 ul.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: 0.8rem;
@@ -90,6 +91,23 @@ figure.preview img { width: 100%; height: auto; image-rendering: auto; border-ra
 figure.preview figcaption { font-size: 0.85rem; }
 ul.downloads { display: flex; flex-wrap: wrap; gap: 0.5rem 1.2rem; list-style: none; margin: 0; padding: 0; }
 ul.downloads a { text-decoration: underline; font-weight: 600; }
+a.take-home { display: inline-block; padding: 0.6rem 1.2rem; border-radius: 8px; font-weight: 600;
+  color: white !important; background: var(--button-primary-background-fill); text-decoration: none; }
+a.take-home:hover { background: var(--button-primary-background-fill-hover); }
+ul.inside { margin: 0.3rem 0 0.6rem; padding-left: 1.2rem; font-size: 0.85rem; overflow-wrap: anywhere; }
+table.forms { table-layout: fixed; margin-top: 0.6rem; }
+table.forms th:first-child { width: 24%; }
+table.forms th img { display: block; margin-top: 0.3rem; }
+table.forms td { white-space: normal !important; overflow-wrap: anywhere; vertical-align: top; }
+table.forms img { width: 100%; max-width: 10rem; border-radius: 4px; }
+table.forms a { text-decoration: underline; font-weight: 600; }
+section.code { margin-top: 0.8rem; contain: inline-size; } /* long lines scroll inside */
+.code-head { display: flex; justify-content: space-between; align-items: center; gap: 0.8rem; }
+.code-head h3 { margin: 0; font-size: 1rem; }
+.code-head button { padding: 0.3rem 0.9rem; border: 1px solid var(--border-color-primary); border-radius: 6px;
+  cursor: pointer; }
+section.code pre { margin: 0.3rem 0 0; padding: 0.7rem; overflow-x: auto; border-radius: 6px; font-size: 0.8rem;
+  line-height: 1.45; background: var(--background-fill-secondary); border: 1px solid var(--border-color-primary); }
 .modebar-btn--logo { display: none !important; } /* a link without a name, to another host */
 :focus-visible { outline: 3px solid var(--color-accent) !important; outline-offset: 2px; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

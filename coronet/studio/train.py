@@ -131,7 +131,8 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         [choosing.model, squeeze.ratio, data, preset, minutes, *advanced.values(), method],
         run,
         concurrency_id="start",
-        api_name="start",
+        api_name="start_run",
+        api_visibility="undocumented",
     )
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     choosing.model.change(edge(handlers.suit), [choosing.model, data], data, api_name="suit", **quiet)
@@ -165,14 +166,12 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     hidden = {**quiet, "api_visibility": "undocumented"}
     look = edge(handlers.look)
     timer.tick(look, [run, seen], shown, queue=False, api_name="tick", **hidden)
-    run.change(look, [run, seen], shown, queue=False, api_name="look", **quiet)
+    run.change(look, [run, seen], shown, queue=False, api_name="look", **hidden)
     run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
     for button, wish in zip(buttons, (handlers.pause, handlers.resume, handlers.cancel), strict=True):
         name = wish.__name__
-        asked = button.click(edge(wish), run, answer, queue=False, api_name=name, **quiet)
-        asked.then(
-            look, [run, seen], shown, queue=False, api_name=f"after_{name}", api_visibility="undocumented", **quiet
-        )
+        asked = button.click(edge(wish), run, answer, queue=False, api_name=f"{name}_run", **hidden)
+        asked.then(look, [run, seen], shown, queue=False, api_name=f"after_{name}", **hidden)
     return run
 
 

@@ -1,0 +1,180 @@
+"""The studio for programs: a dozen verbs with names, numbers, JSON and pictures. The page has handlers of its own.
+
+The same desk answers both, with the same rights and the same checks.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.events import api as endpoint
+from PIL import Image
+
+from coronet.errors import CheckpointError
+from coronet.studio import export_text, text
+from coronet.studio.desk import Desk
+from coronet.studio.edge import edge
+from coronet.studio.follower import Follower
+from coronet.studio.kit_routes import FILES as KIT_FILES
+from coronet.studio.kits import ITSELF, Shelf, find_net
+from coronet.studio.routes import FILES
+
+_FROM_REPORT = ("dense", "slim", "scores", "teacher_scores")
+Json = dict[str, Any]
+
+
+class Api:
+    """What each verb answers: plain values in, plain values out."""
+
+    def __init__(self, desk: Desk, shelf: Shelf) -> None:
+        self._desk = desk
+        self._shelf = shelf
+        self._follower = Follower()
+
+    def models(self) -> list[Json]:
+        """List the models: name, whether it ships with the project, and the data that belong to it."""
+        desk = self._desk
+        return [{"name": name, "demo": desk.is_demo(name), "data": desk.data_for(name, None)} for name in desk.models()]
+
+    def describe(self, model: str) -> Json:
+        """Say what a model is, what it costs at the size it was made for, and why it was recognised as that."""
+        config, reasons = self._desk.describe(model)
+        return {"config": config.to_json(), "reasons": list(reasons), "cost": self._desk.cost(model).to_json()}
+
+    def upload_model(self, file: str | None) -> str:
+        """Check a generator (.pth or .safetensors), keep it and give the name by which it can be chosen."""
+        if file is None:
+            raise CheckpointError(text.MISSING_MODEL)
+        return self._desk.import_model(Path(file))
+
+    def preview(
+        self, model: str, ratio: float = 4.0, image: Image.Image | None = None
+    ) -> tuple[Image.Image, Image.Image, Json]:
+        """Cut the untrained slim net of a compression ratio (1 to 40): both nets' translations, and their costs.
+
+        Without an image a sample of the model's world is translated.
+        """
+        found = self._desk.preview(model, ratio, self._picture(model, image))
+        return found.dense, found.slim, found.to_json()
+
+    def translate(self, model: str, net: str = ITSELF, image: Image.Image | None = None) -> Image.Image:
+        """Translate an image, or a sample, by a model ("model") or by one of its trained nets, named as in outcomes."""
+        picture = self._picture(model, image)
+        if net == ITSELF:
+            return self._desk.translate_dense(model, picture)
+        find_net(self._desk, model, net)
+        return self._desk.translate(
+            next(outcome for outcome in self._desk.outcomes(model) if outcome.key == net), picture
+        )
+
+    def start(self, model: str, data: str = "", ratio: float = 4.0, settings: Json | None = None) -> str:
+        """Queue a compression and give the run's id. data: a folder of the server or a drawn world, by default the
+        model's own; settings: any other setting of the command line's `compress`, by name."""
+        data = data or self._desk.data_for(model, None) or ""
+        return self._desk.start(model, data, {**(settings or {}), "ratio": ratio})
+
+    def run(self, id: str) -> Json:
+        """Say how a run goes: state, steps, the last step's numbers; of a done one the report and its files."""
+        job, run = self._desk.run(id)
+        events = self._follower.events(run)
+        files = {name: f"/runs/{job.id}/{name}" for name in FILES if (run.path / name).is_file()}
+        return {
+            **asdict(job),
+            "settings": run.settings,
+            "last_step": events[-1] if events else None,
+            "report": _without_paths(run.report()) if job.state == "done" else None,
+            "files": files,
+        }
+
+    def pause(self, id: str) -> str:
+        """Ask a run to save and stop for now; gives its state."""
+        return self._desk.table.request_pause(id)
+
+    def resume(self, id: str) -> str:
+        """Queue a run that stopped before its end; gives its state."""
+        return self._desk.table.resume(id)
+
+    def cancel(self, id: str) -> str:
+        """Ask a run to save and stop for good; gives its state."""
+        return self._desk.table.request_cancel(id)
+
+    def outcomes(self, model: str) -> list[Json]:
+        """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores."""
+        return [
+            {"net": found.key, "kind": found.kind, "label": found.label, "ratio": found.ratio}
+            | {"method": found.report.get("method", "")}
+            | {name: found.report[name] for name in _FROM_REPORT if name in found.report}
+            for found in self._desk.outcomes(model)
+        ]
+
+    def bundle(self, model: str, net: str = ITSELF) -> Json:
+        """Have the files of a net prepared to be taken home, and say how far that is: ask until `state` is "ready".
+
+        Then `files` has their addresses on this server, and `kit` what was measured of each form.
+        """
+        found = self._shelf.prepare(find_net(self._desk, model, net))
+        forms = {f"{row['precision']}.onnx" for row in found.kit.get("variants", ()) if not row["refused"]}
+        made = [name for name in KIT_FILES if found.kit and (name in forms or name == "bundle.zip")]
+        return {
+            "state": found.state,
+            "doing": export_text.STAGES.get(found.stage, ""),
+            "ahead": found.ahead,
+            "message": found.message,
+            "files": {name: f"/kits/{found.id}/{name}" for name in made},
+            "kit": dict(found.kit),
+        }
+
+    def _picture(self, model: str, image: Image.Image | None) -> Image.Image:
+        if image is not None:
+            return image
+        return self._desk.picture(self._desk.sample_for(model, None) or self._desk.pictures()[0])
+
+
+def _without_paths(value: Any) -> Any:
+    """Leave out what is called "path": Gradio's client takes it for a file of the server and asks for it."""
+    if isinstance(value, dict):
+        return {name: _without_paths(part) for name, part in value.items() if name != "path"}
+    return [_without_paths(part) for part in value] if isinstance(value, list) else value
+
+
+def build_api(desk: Desk, shelf: Shelf) -> None:
+    """Give the page its verbs for programs; nothing of it is seen."""
+    api = Api(desk, shelf)
+    torch: Json = {"concurrency_id": "torch"}
+    quick: Json = {"queue": False}
+    plain: list[tuple[Callable[..., Any], Json]] = [
+        (api.models, quick),
+        (api.describe, torch),
+        (api.start, {"concurrency_id": "start"}),
+        (api.run, quick),
+        (api.pause, quick),
+        (api.resume, quick),
+        (api.cancel, quick),
+        (api.outcomes, quick),
+        (api.bundle, quick),
+    ]
+    for verb, how in plain:
+        endpoint(edge(verb), api_name=verb.__name__, **how)
+    _build_picture_verbs(api)
+
+
+def _build_picture_verbs(api: Api) -> None:
+    """Give the verbs that take a file: only a component checks that it was uploaded, so these have hidden ones."""
+    with gr.Row(visible=False):
+        model, net = gr.Textbox(label="model"), gr.Textbox(ITSELF, label="net")
+        ratio = gr.Number(4.0, label="ratio")
+        image = gr.Image(label="image", alt_text=text.INPUT_ALT, type="pil")
+        file = gr.File(label="file", file_types=[".pth", ".safetensors"])
+        dense = gr.Image(label="dense", alt_text=text.DENSE_ALT, type="pil", format="png")
+        slim = gr.Image(label="slim", alt_text=text.SLIM_ALT, type="pil", format="png")
+        numbers, name = gr.JSON(label="numbers"), gr.Textbox(label="name")
+        ask = gr.Button("ask", visible=False)
+    verbs: list[tuple[Callable[..., Any], list[Any], Any]] = [
+        (api.preview, [model, ratio, image], [dense, slim, numbers]),
+        (api.translate, [model, net, image], slim),
+        (api.upload_model, [file], name),
+    ]
+    for verb, given, found in verbs:
+        ask.click(edge(verb), given, found, api_name=verb.__name__, concurrency_id="torch", show_progress="hidden")
