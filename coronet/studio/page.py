@@ -11,6 +11,7 @@ from coronet.studio.compare import build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.models import Models, build_models
+from coronet.studio.play import build_play
 from coronet.studio.squeeze import Squeeze, build_squeeze
 from coronet.studio.train import Watch, build_train
 
@@ -36,6 +37,8 @@ def build(desk: Desk) -> gr.Blocks:
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
+            with opened["play"]:
+                build_play(desk, choosing, squeeze, opened["play"])
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
