@@ -20,8 +20,7 @@ from coronet.studio.ready_nets import RECENT
 from coronet.studio.squeeze import Squeeze
 
 Said = dict[str, Any]
-# The address names a net only once: later it is what was chosen here.
-_NET_OF_ADDRESS = "(model, net, ratio) => [model, net ?? new URLSearchParams(location.search).get('net'), ratio]"
+_READ_ADDRESS = "(model, net, ratio) => [model, net, ratio, new URLSearchParams(location.search).get('net')]"
 _TELL_PAD = "(model, net, ratio, picture) => JSON.stringify({model, net, ratio, picture: picture?.url})"
 _LATER: Said = {"later": True}
 
@@ -33,11 +32,14 @@ class Handlers:
         self._desk = desk
         self._races = Races(desk)
 
-    def nets(self, model: str | None, net: str | None, ratio: float | None) -> Any:
-        """List the slim nets of a model and choose one: the one before, else the trained one next to the ratio."""
+    def nets(self, model: str | None, net: str | None, ratio: float | None, wanted: str | None = None) -> Any:
+        """List the slim nets of a model and choose one: the one before, else the trained one next to the ratio.
+
+        wanted: the net that the address names, which counts only before one was chosen here.
+        """
         outcomes = self._desk.outcomes(model)
         choices = [*((outcome.label, outcome.key) for outcome in outcomes), (play_text.CUT, CUT)]
-        return gr.Radio(choices, value=usual_net(outcomes, net, ratio or FIRST_RATIO))
+        return gr.Radio(choices, value=usual_net(outcomes, net or wanted, ratio or FIRST_RATIO))
 
     def play_open(self, sent: Any) -> Said:
         """Load both nets and give what the pad needs; {"later": true} where too many wait."""
@@ -79,6 +81,7 @@ def build_play(desk: Desk, choosing: Choosing, squeeze: Squeeze, tab: gr.Tab) ->
     handlers = Handlers(desk)
     gr.Markdown(f"## {play_text.PLAY}")
     net = gr.Radio([], label=play_text.NET, info=play_text.NET_INFO, elem_id="play-net")
+    wanted = gr.Textbox(label=play_text.NET, visible=False)  # a net of the address may be none of the radio's
     drawing = gr.HTML(
         label=play_text.PAD,
         html_template=pad.TEMPLATE,
@@ -95,9 +98,9 @@ def build_play(desk: Desk, choosing: Choosing, squeeze: Squeeze, tab: gr.Tab) ->
     listed = gr.on(
         [choosing.model.change, tab.select],
         edge(handlers.nets),
-        chosen,
+        [*chosen, wanted],
         net,
-        js=_NET_OF_ADDRESS,
+        js=_READ_ADDRESS,
         api_name="play_nets",
         **quiet,
     )
