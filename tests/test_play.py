@@ -18,6 +18,7 @@ from PIL import Image
 from coronet.checkpoints import Checkpoint, save
 from coronet.errors import DataError
 from coronet.jobs import JobTable
+from coronet.launcher import Process
 from coronet.networks import build, resnet_config
 from coronet.studio import play_text, racing, text
 from coronet.studio.desk import Desk
@@ -26,7 +27,20 @@ from coronet.studio.play import Handlers, for_pad
 from coronet.studio.racing import CUT, Races, read_question
 from coronet.studio.ready_nets import RECENT, ReadyNet, ReadyNets
 from coronet.studio.squeeze import Latest
-from tests.test_studio import NoLauncher
+
+
+class NoLauncher:
+    """Starts nothing: no run is needed to play."""
+
+    def start(self, run: Path) -> Process:
+        raise OSError(1, "not here")
+
+    def alive(self, process: Process) -> bool:
+        return False
+
+    def kill(self, process: Process) -> None:
+        raise AssertionError("nothing to end")
+
 
 SIDE = 32
 TINY = "tiny.safetensors"
@@ -41,9 +55,19 @@ def save_net(path: Path, *, seed: int = 0, channels: int = 3) -> Path:
     return path
 
 
+def make_desk(folder: Path) -> Desk:
+    return Desk(JobTable(folder / "runs", NoLauncher()), folder / "imported", (save_net(folder / TINY),))
+
+
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (save_net(tmp_path / TINY),))
+    return make_desk(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def handlers(tmp_path_factory: pytest.TempPathFactory) -> Handlers:
+    """Those of one studio, which keeps its nets loaded from test to test."""
+    return Handlers(make_desk(tmp_path_factory.mktemp("studio")))
 
 
 def drawn(side: int = SIDE, seed: int = 0) -> Image.Image:
@@ -163,9 +187,9 @@ QUESTIONS: dict[str, Any] = {
 
 @pytest.mark.parametrize("sent", QUESTIONS.values(), ids=QUESTIONS)
 def test_what_is_no_question_is_refused_and_the_next_one_answered(
-    sent: Any, desk: Desk, caplog: pytest.LogCaptureFixture
+    sent: Any, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = for_pad(Handlers(desk).play_answer)
+    answer = for_pad(handlers.play_answer)
     problem = answer(sent)["problem"]
     assert problem != text.UNEXPECTED
     assert len(problem) < 250
@@ -209,8 +233,7 @@ def test_an_untrained_cut_answers_at_the_ratio_asked_for(desk: Desk) -> None:
     assert slim.slim.tobytes() != dense.slim.tobytes()
 
 
-def test_a_pad_has_the_size_of_its_model_and_samples_of_its_world(desk: Desk) -> None:
-    handlers = Handlers(desk)
+def test_a_pad_has_the_size_of_its_model_and_samples_of_its_world(handlers: Handlers) -> None:
     shoes = handlers.play_open(asked(model=SHOES, net=SHOES_4X))
     assert (shoes["side"], shoes["net"]) == (128, "ready-made 4.0×")
     assert [sample["name"] for sample in shoes["samples"][:2]] == ["Drawing of a shoe 1", "Drawing of a shoe 2"]
@@ -230,8 +253,7 @@ def test_a_replaced_file_is_read_again(desk: Desk) -> None:
     assert before.dense.tobytes() != after.dense.tobytes()
 
 
-def test_the_net_beside_the_ratio_is_chosen_unless_another_was(desk: Desk) -> None:
-    handlers = Handlers(desk)
+def test_the_net_beside_the_ratio_is_chosen_unless_another_was(handlers: Handlers) -> None:
     chosen = [handlers.nets(SHOES, net, ratio).value for net, ratio in ((None, 7.0), ("x'y", None), (CUT, 2.0))]
     assert chosen == ["ready/shoes-8x", SHOES_4X, CUT]
     assert handlers.nets(SHOES, "ready/shoes-16x", 4.0).value == "ready/shoes-16x"
