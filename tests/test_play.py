@@ -1,5 +1,6 @@
 """Playing: what the pad may send, which nets stay loaded, who is answered, and how times are said."""
 
+import asyncio
 import base64
 import io
 import queue
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from coronet.checkpoints import Checkpoint, save
 from coronet.errors import DataError
@@ -23,6 +26,7 @@ from coronet.networks import build, resnet_config
 from coronet.studio import play_text, racing, text
 from coronet.studio.desk import Desk
 from coronet.studio.drawings import MOST_CHARACTERS, as_data_url, as_quick_url, read_drawing
+from coronet.studio.guard import Guard
 from coronet.studio.play import Handlers, for_pad
 from coronet.studio.racing import CUT, Races, read_question
 from coronet.studio.ready_nets import RECENT, ReadyNet, ReadyNets
@@ -209,6 +213,25 @@ def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:
     assert said == {"problem": play_text.OTHER_CHANNELS.format(given=1, made=3)}
 
 
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [("2000000", 200), ("4000001", 413), ("9" * 5000, 413), ("-1", 413), ("much", 413), ("", 413), (None, 413)],
+)
+def test_more_than_a_drawing_is_refused_before_it_is_read(length: str | None, status: int) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("read")(scope, receive, send)
+
+    sent = list[dict[str, Any]]()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"localhost")] + ([(b"content-length", length.encode())] if length is not None else [])
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/component_server/", "headers": headers}
+    asyncio.run(Guard(app, people={}, loopback_only=True)(scope, asyncio.Queue().get, send))
+    assert sent[0]["status"] == status
+
+
 # Answers
 
 
@@ -258,7 +281,7 @@ def test_the_net_beside_the_ratio_is_chosen_unless_another_was(handlers: Handler
     assert chosen == ["ready/shoes-8x", SHOES_4X, CUT]
     assert handlers.nets(SHOES, "ready/shoes-16x", 4.0).value == "ready/shoes-16x"
     assert handlers.nets(TINY, SHOES_4X, 4.0).value == CUT
-    assert handlers.nets(None, None, None).value == CUT
+    assert handlers.nets(None, None, 0).value == CUT
     of_address = [handlers.nets(SHOES, net, 4.0, "ready/shoes-2x").value for net in (None, "ready/shoes-16x")]
     assert of_address == ["ready/shoes-2x", "ready/shoes-16x"]
 

@@ -47,6 +47,9 @@ const send = async () => {
   isDirty = true;
   if (isBusy) return;
   isBusy = true;
+  try { await answerAll(); } finally { isBusy = false; }
+};
+const answerAll = async () => {
   while (isDirty && asked && isSeen()) {
     isDirty = false;
     if (video) frame();
@@ -58,7 +61,6 @@ const send = async () => {
     show(answer, performance.now() - begin);
     if (video) isDirty = true;
   }
-  isBusy = false;
 };
 const settle = () => { isSettled = true; return send(); };
 const listSamples = (samples) => {
@@ -83,7 +85,9 @@ const load = async (address) => {
   ground(image);
   settle();
 };
-const open = async () => {
+let soon = 0;
+const open = () => { clearTimeout(soon); soon = setTimeout(openNow, 100); }; // model, net and picture change together
+const openNow = async () => {
   if (!props.value || !isSeen()) return;
   const {model, net, ratio, picture} = JSON.parse(props.value);
   if (!model || !net) return;

@@ -39,7 +39,7 @@ class Handlers:
         """
         outcomes = self._desk.outcomes(model)
         choices = [*((outcome.label, outcome.key) for outcome in outcomes), (play_text.CUT, CUT)]
-        return gr.Radio(choices, value=usual_net(outcomes, net or wanted, ratio or FIRST_RATIO))
+        return gr.Radio(choices, value=usual_net(outcomes, net or wanted, max(1.0, ratio or FIRST_RATIO)))
 
     def play_open(self, sent: Any) -> Said:
         """Load both nets and give what the pad needs; {"later": true} where too many wait."""
