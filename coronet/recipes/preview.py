@@ -1,6 +1,7 @@
 """The instant preview: the slim net itself, cut out of the untrained weights now, beside the dense net."""
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -96,6 +97,14 @@ class PreviewModel:
             cost(smaller.config),
             seconds,
         )
+
+    def cut(self, images: Sequence[Image.Image], ratio: float) -> Generator:
+        """Give the slim net of a ratio, its batch norms measured on images of one size. Raises BudgetError."""
+        fitted = [_fitted(image, self.generator.config) for image in images]
+        kept = self._choose(fitted[0], ratio, CostModel(self.generator.config), 1)
+        smaller = slim(self.generator, self.generator.state_dict(), kept)
+        recalibrate(smaller, torch.stack([to_tensor(image) for image in fitted]))
+        return smaller
 
     def widths_at(self, image: Image.Image, ratio: float) -> dict[str, int]:
         """Give the widths that a preview with this picture has. Raises BudgetError where the ratio is out of reach."""

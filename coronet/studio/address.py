@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 
-TABS = ("model", "squeeze", "train", "compare", "export")
+TABS = ("model", "squeeze", "train", "compare", "play", "export")
 LARGEST_RATIO = 40
 FIRST_RATIO = 4.0
 # What is written before the address was read would replace it; `opened` lifts the gate.

@@ -19,6 +19,8 @@ from coronet.errors import SettingsError
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATH = "/gradio_api/startup-events"  # Gradio asks itself once, without credentials; it tells nothing
+_ASKING_PATH = "/component_server"  # where a part of the page asks beside the queue; a drawing is the most it sends
+_MOST_ASKED = 4_000_000  # bytes
 # Everything comes from this server; Gradio needs inline scripts, and its templates need eval.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -60,6 +62,8 @@ class Guard:
         path = scope["path"].lower()
         if "file=http" in path or "file=/http" in path:  # Gradio would fetch the address for the visitor
             return PlainTextResponse("This studio fetches nothing from other addresses.", 403)
+        if _ASKING_PATH in path and not _is_small(headers):  # Gradio would read all of it into memory first
+            return PlainTextResponse("This is more than the page sends.", 413)
         if self._people and path != _OPEN_PATH and not self._knows(headers.get("authorization", "")):
             return PlainTextResponse("Please log in.", 401, {"WWW-Authenticate": 'Basic realm="CoroNet Studio"'})
         return None
@@ -91,6 +95,11 @@ def read_people(path: Path) -> dict[str, str]:
 
 def _host_name(headers: Headers) -> str:
     return urlsplit(f"//{headers.get('host', '')}").hostname or ""
+
+
+def _is_small(headers: Headers) -> bool:
+    length = headers.get("content-length", "")
+    return length.isdecimal() and len(length) < 10 and int(length) <= _MOST_ASKED
 
 
 def _is_same_site(headers: Headers) -> bool:

@@ -14,6 +14,7 @@ from coronet.studio.edge import edge
 from coronet.studio.export import build_export
 from coronet.studio.kits import Shelf, kits_folder
 from coronet.studio.models import Models, build_models
+from coronet.studio.play import build_play
 from coronet.studio.squeeze import Squeeze, build_squeeze
 from coronet.studio.train import Watch, build_train
 
@@ -40,6 +41,8 @@ def build(desk: Desk) -> gr.Blocks:
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
+            with opened["play"]:
+                build_play(desk, choosing, squeeze, opened["play"])
             with opened["export"]:
                 build_export(desk, shelf, choosing, opened["export"])
         build_api(desk, shelf)

@@ -6,7 +6,14 @@ LEAD = (
     "see the slim net at once, then train it and take it home as ONNX."
 )
 
-TABS = {"model": "Model", "squeeze": "Squeeze", "train": "Train", "compare": "Compare", "export": "Export"}
+TABS = {
+    "model": "Model",
+    "squeeze": "Squeeze",
+    "train": "Train",
+    "compare": "Compare",
+    "play": "Play",
+    "export": "Export",
+}
 COPY_LINK = "Copy link"
 COPY_BY_HAND = "This address reopens what you see:"
 

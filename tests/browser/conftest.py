@@ -28,6 +28,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
 ]
 # What a browser, and Gradio in it, say of requests under way when a page is left. That the studio itself did not stop
 # is checked where it is ended.
