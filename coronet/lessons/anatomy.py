@@ -34,7 +34,7 @@ class Anatomy:
 
 
 def look_inside(model: str | Path, picture: Image.Image) -> Anatomy:
-    """Translate a picture and keep the channels that vary most of every group, as the first layer that makes it does."""
+    """Translate a picture and keep, of what first makes each group, the channels that vary most."""
     generator = opened(model).generator
     source = fitted(picture, generator.config)
     features, output = _watched(generator, to_tensor(source).unsqueeze(0))

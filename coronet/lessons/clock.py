@@ -1,4 +1,4 @@
-"""Lesson 5: a net and slimmer versions of it, timed here, in turn; MACs fall as asked for, milliseconds as they will."""
+"""Lesson 5: a net and slimmer versions of it, timed here, in turn: MACs fall as asked for, times as they will."""
 
 from contextlib import suppress
 from dataclasses import dataclass

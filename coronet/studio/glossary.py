@@ -63,14 +63,19 @@ TERMS = {
         ("FLOPs", "FLOP"),
         "Additions and multiplications of one translation, counted apart: two for every MAC. A count, no time.",
     ),
-    "fp16": Term("FP16", ("FP16", "fp16"), "Numbers of 16 bits instead of 32: half of the file, nearly the same picture."),
+    "fp16": Term(
+        "FP16", ("FP16", "fp16"), "Numbers of 16 bits instead of 32: half of the file, nearly the same picture."
+    ),
     "generator": Term(
-        "Generator", ("generator", "generators"), "The net that turns a picture into another one. It is what you take home."
+        "Generator",
+        ("generator", "generators"),
+        "The net that turns a picture into another one. It is what you take home.",
     ),
     "hypernetwork": Term(
         "Hypernetwork",
         ("hypernetwork", "hypernetworks"),
-        "A net whose output is the weights of another net. Here it makes every kernel from latents, one for each channel.",
+        "A net whose output is the weights of another net. Here it makes every kernel from latents, one for each "
+        "channel.",
     ),
     "int8": Term(
         "INT8",
@@ -105,14 +110,18 @@ TERMS = {
     "onnx": Term(
         "ONNX", ("ONNX",), "A file format for nets that many programs can run, without Python and without this project."
     ),
-    "parameters": Term("Parameters", ("parameters",), "All the learned numbers of a net: its kernels and what is added."),
+    "parameters": Term(
+        "Parameters", ("parameters",), "All the learned numbers of a net: its kernels and what is added."
+    ),
     "pareto": Term(
         "Pareto line",
         ("Pareto line",),
         "Joins the nets that no other one beats in both cost and quality. What lies off it is not worth choosing.",
     ),
     "pix2pix": Term(
-        "Pix2Pix", ("Pix2Pix",), "A way to train a generator on pairs of pictures: what goes in, and what should come out."
+        "Pix2Pix",
+        ("Pix2Pix",),
+        "A way to train a generator on pairs of pictures: what goes in, and what should come out.",
     ),
     "proximal": Term(
         "Proximal step",
@@ -140,8 +149,8 @@ TERMS = {
     "step": Term(
         "Step and epoch",
         ("training step", "training steps", "epoch", "epochs"),
-        "In a step the net sees a few pictures and its weights are moved once. An epoch is as many steps as it takes to "
-        "see every picture once.",
+        "In a step the net sees a few pictures and its weights are moved once. An epoch is as many steps as it takes "
+        "to see every picture once.",
     ),
     "student": Term("Student", ("student", "students"), "The small net that learns from the teacher."),
     "teacher": Term("Teacher", ("teacher", "teachers"), "The dense net while a slim one learns to imitate it."),

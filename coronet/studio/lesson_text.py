@@ -1,4 +1,4 @@
-"""The words of the five lessons: what each says, what it asks before the answer is shown, and why an answer is right."""
+"""The words of the five lessons: what each says, what it asks before the answer is shown, and why that is right."""
 
 from dataclasses import dataclass
 
@@ -35,8 +35,8 @@ LESSONS = (
         (
             "A generator is a net that turns one picture into another: a drawing into a shoe, a horse into a zebra.",
             "It works in layers. A layer moves small windows of numbers, its kernels, over what it reads, and adds up.",
-            "What one kernel makes is again a picture, a grey one. It is called a channel, and the number of channels is "
-            "the width of the layer.",
+            "What one kernel makes is again a picture, a grey one. It is called a channel, and the number of "
+            "channels is the width of the layer.",
             "The first layers make the picture smaller and the channels more; the last ones turn them into red, green "
             "and blue.",
             "While it learns, a discriminator tries to tell its pictures from real ones. Pix2Pix learns from pairs of "
@@ -50,7 +50,8 @@ LESSONS = (
             ),
             Answer(
                 "Dozens of small grey pictures, most of which have no name",
-                "A layer makes one for each kernel. Some look like edges or areas, most like nothing we have a word for.",
+                "A layer makes one for each kernel. Some look like edges or areas, most like nothing we have a word "
+                "for.",
                 is_right=True,
             ),
             Answer(
@@ -59,8 +60,8 @@ LESSONS = (
             ),
         ),
         "The picture on its way",
-        "The chosen model translates the chosen picture. Of each layer, or group of layers, you see the four channels that "
-        "vary most.",
+        "The chosen model translates the chosen picture. Of each layer, or group of layers, you see the four "
+        "channels that vary most.",
         "model",
         "See all models under Model",
     ),
@@ -68,19 +69,22 @@ LESSONS = (
         "Pruning",
         "Why channels can go",
         (
-            "A net is made wider than it has to be, because a wide net learns more easily. In the end many of its channels "
-            "say nearly the same, or little.",
-            "Pruning takes whole channels out: the kernels that make one, and in the layers behind all numbers that read it.",
+            "A net is made wider than it has to be, because a wide net learns more easily. In the end many of its "
+            "channels say nearly the same, or little.",
+            "Pruning takes whole channels out: the kernels that make one, and in the layers behind all numbers that "
+            "read it.",
             "What a layer costs is counted in MACs: channels in × channels out × size of the kernel × pixels.",
-            "Nothing is learned while you slide below, so the picture breaks sooner than it has to. Fine-tuning repairs "
-            "much: the slim net, the student, learns to imitate the dense net, its teacher. That is distillation.",
+            "Nothing is learned while you slide below, so the picture breaks sooner than it has to. Fine-tuning "
+            "repairs much: the slim net, the student, learns to imitate the dense net, its teacher. That is "
+            "distillation.",
         ),
         "Half of the channels of every layer go. How many of the MACs are left?",
         (
             Answer("About 75 %", "That would be so if a channel cost something only where it is read."),
             Answer(
                 "About 50 %",
-                "That would be so if a channel cost something only where it is made. It is read, too, by the layer behind.",
+                "That would be so if a channel cost something only where it is made. It is read, too, by the layer "
+                "behind.",
             ),
             Answer(
                 "About 25 %",
@@ -100,13 +104,14 @@ LESSONS = (
         "Latents",
         "Latent vectors as volume knobs",
         (
-            "The hypernetwork puts a knob at every channel: one number, a latent. The knobs of a group of layers are its "
-            "latent vector.",
-            "Each weight of the net is a learned number times the knob of the channel it makes times that of the channel "
-            "it reads.",
-            "With all knobs at 1 it is exactly the net you know. The lower a knob, the less the layers behind hear of its "
-            "channel; at 0 they hear nothing.",
-            "During the search a proximal step turns the knobs of what matters least down, until they stand at exactly 0.",
+            "The hypernetwork puts a knob at every channel: one number, a latent. The knobs of a group of layers are "
+            "its latent vector.",
+            "Each weight of the net is a learned number times the knob of the channel it makes times that of the "
+            "channel it reads.",
+            "With all knobs at 1 it is exactly the net you know. The lower a knob, the less the layers behind hear "
+            "of its channel; at 0 they hear nothing.",
+            "During the search a proximal step turns the knobs of what matters least down, until they stand at "
+            "exactly 0.",
         ),
         "A knob stands at 0. Now its channel is cut out of the net. What happens to the picture?",
         (
@@ -136,18 +141,19 @@ LESSONS = (
         (
             "FID compares two heaps of pictures. A net describes each picture by features, and the score says how far "
             "mean and spread of both heaps are apart. Lower is better.",
-            "Here the features come from a small net of this project. The score is called proxy: it is built as FID is, "
-            "falls into the same trap, and has another scale.",
+            "Here the features come from a small net of this project. The score is called proxy: it is built as FID "
+            "is, falls into the same trap, and has another scale.",
             "The spread of 96 features cannot be known from a few pictures. Two heaps differ by chance, and a distance "
             "counts every difference, whichever way it points.",
-            "So only scores of equally many pictures compare. KID is built so that chance cancels out on average. PSNR and "
-            "SSIM compare picture with picture and need the truth.",
+            "So only scores of equally many pictures compare. KID is built so that chance cancels out on average. "
+            "PSNR and SSIM compare picture with picture and need the truth.",
         ),
         "Real pictures are split at random into two halves. How far are the halves apart?",
         (
             Answer(
                 "0, since both are real",
-                "Only endless heaps would be. Chance puts other pictures into each half, and a distance cannot be below 0.",
+                "Only endless heaps would be. Chance puts other pictures into each half, and a distance cannot be "
+                "below 0.",
             ),
             Answer(
                 "Above 0, and the smaller the halves, the further",
@@ -160,8 +166,8 @@ LESSONS = (
             ),
         ),
         "Small heaps, drawn again and again",
-        "160 real shoes are drawn, and 80 more drawings are translated by the demo model. Then heaps of 10, 20, 40 and 80 "
-        "are drawn from them at random, 12 times each.",
+        "160 real shoes are drawn, and 80 more drawings are translated by the demo model. Then heaps of 10, 20, 40 "
+        "and 80 are drawn from them at random, 12 times each.",
         "compare",
         "See scores of equal heaps in Compare",
     ),
@@ -170,15 +176,18 @@ LESSONS = (
         "FLOPs are not milliseconds",
         (
             "MACs count what is computed; FLOPs count the same twice, additions apart. Neither says how long it takes.",
-            "Time also goes into moving numbers to the processor and back, and into beginning each layer. That does not "
-            "shrink as fast.",
+            "Time also goes into moving numbers to the processor and back, and into beginning each layer. That does "
+            "not shrink as fast.",
             "A processor takes 8 or 16 numbers at once: 13 channels take as long as 16.",
-            "INT8 and FP16 make the file smaller whatever happens, and a net faster only where the machine is built for it.",
+            "INT8 and FP16 make the file smaller whatever happens, and a net faster only where the machine is built "
+            "for it.",
             "So latency has to be measured: on the machine that will run the net, all nets in turn.",
         ),
         "A slim net has 16 times fewer MACs. How much faster is it on this machine?",
         (
-            Answer("16 times, since there is that much less to compute", "There is, but computing is only a part of it."),
+            Answer(
+                "16 times, since there is that much less to compute", "There is, but computing is only a part of it."
+            ),
             Answer(
                 "Faster, but less than 16 times",
                 "What does not shrink with the channels takes a growing part of the time. See how much, below.",
@@ -190,8 +199,8 @@ LESSONS = (
             ),
         ),
         "The race",
-        "The chosen model and slimmer versions of it take turns on the server, with one thread each. Others may be using "
-        "it, so measure twice.",
+        "The chosen model and slimmer versions of it take turns on the server, with one thread each. Others may be "
+        "using it, so measure twice.",
         "squeeze",
         "See the times of one picture in Squeeze, at 16×",
         16.0,
@@ -236,7 +245,10 @@ ALL_ONES = "All knobs at 1"
 TURNED = "With these knobs"
 CUT_OUT = "Channels at 0 cut out"
 NOT_CUT = "Turn a knob to 0: here the net without that channel answers."
-GAP = "Largest difference between the last two pictures: {gap:.1e}, where black is -1 and white is 1. Only rounding is left."
+GAP = (
+    "Largest difference between the last two pictures: {gap:.1e}, where black is -1 and white is 1. "
+    "Only rounding is left."
+)
 START_DRAWS = "Draw heaps"
 GATHERING = "Drawing and translating pictures"
 HALVES = "two halves of the real pictures"
@@ -247,8 +259,8 @@ DRAWS_HEAD = ("Pictures in each heap", "Real against real", "Model against real"
 DRAWS_CELL = "{mean:.3g} ({low:.3g} to {high:.3g})"
 DRAWS_CAPTION = "Mean proxy distance, and the smallest and largest of {draws} draws"
 DRAWS_SAID = (
-    "Two halves of the same real pictures are {small:.3g} apart with {few} pictures each and {large:.3g} with {many}. The "
-    "model is the same all the time, and its score falls as well: from {first:.3g} to {last:.3g}."
+    "Two halves of the same real pictures are {small:.3g} apart with {few} pictures each and {large:.3g} with "
+    "{many}. The model is the same all the time, and its score falls as well: from {first:.3g} to {last:.3g}."
 )
 START_RACE = "Measure now"
 IDEAL = "if time followed the MACs"

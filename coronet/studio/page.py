@@ -5,11 +5,13 @@ from typing import Any
 import gradio as gr
 
 from coronet.errors import RunError
-from coronet.studio import address, text
+from coronet.studio import address, charts, glossary, text
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
 from coronet.studio.compare import build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.learn import Ways, build_learn
+from coronet.studio.lesson_text import MEANINGS
 from coronet.studio.models import Models, build_models
 from coronet.studio.squeeze import Squeeze, build_squeeze
 from coronet.studio.train import Watch, build_train
@@ -21,7 +23,8 @@ _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 def build(desk: Desk) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it."""
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
-        gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
+        gr.Markdown(f"# {text.TITLE}")
+        gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE)
         choosing = build_choosing()
         # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
         # secret: a fixed key lets it outlive a restart of the server.
@@ -36,6 +39,9 @@ def build(desk: Desk) -> gr.Blocks:
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
+            with opened["learn"]:
+                build_learn(page, desk, choosing, Ways(tabs, squeeze.ratio))
+        gr.HTML(glossary.meanings(), label=MEANINGS, elem_id="meanings")  # outside the tabs: each of them marks words
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)

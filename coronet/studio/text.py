@@ -6,7 +6,7 @@ LEAD = (
     "see the slim net at once, then train it and take it home as ONNX."
 )
 
-TABS = {"model": "Model", "squeeze": "Squeeze", "train": "Train", "compare": "Compare"}
+TABS = {"model": "Model", "squeeze": "Squeeze", "train": "Train", "compare": "Compare", "learn": "Learn"}
 COPY_LINK = "Copy link"
 COPY_BY_HAND = "This address reopens what you see:"
 

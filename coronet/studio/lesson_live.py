@@ -1,0 +1,201 @@
+"""The live parts of the lessons: what each asks the real code for, and the controls it is asked with.
+
+How an answer is drawn stands in `lesson_charts`, what is computed in `coronet.lessons`.
+"""
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from PIL import Image
+
+from coronet.demos import demo_names, find_demo
+from coronet.errors import DataError
+from coronet.studio import lesson_charts, text
+from coronet.studio import lesson_text as words
+from coronet.studio.charts import sentence
+from coronet.studio.choosing import Choosing
+from coronet.studio.desk import Desk
+from coronet.studio.edge import edge
+from coronet.studio.translating import prepare_torch, shrunk
+
+if TYPE_CHECKING:
+    from coronet.lessons.small_samples import Heaps
+
+_KNOBS = 6
+_LOUDEST = 2.0
+_QUIET: dict[str, Any] = {"api_visibility": "undocumented"}
+_TORCH: dict[str, Any] = {**_QUIET, "concurrency_id": "torch", "trigger_mode": "always_last"}
+_PROGRESS = gr.Progress()  # Gradio puts the one of the event in its place
+_CLEAR = f"(old) => old ? {json.dumps(sentence(words.CHANGED))} : ''"
+
+# What a live part computes first, when it appears: handler, inputs, outputs.
+First = tuple[Callable[..., Any], list[Any], list[Any]]
+
+
+class Handlers:
+    """What happens on an event: values in, values out."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._heaps: dict[str, Heaps] = {}
+
+    def inside(self, model: str | None, image: Image.Image | None) -> str:
+        """Translate a picture by a model and show some channels of every layer on the way."""
+        picture = _needed(image)
+        path = self._desk.model(model)
+        prepare_torch()
+        from coronet.lessons.anatomy import look_inside
+
+        return lesson_charts.anatomy(look_inside(path, picture))
+
+    def cut(self, model: str | None, image: Image.Image | None, per_cent: float) -> str:
+        """Cut every layer of a model to this share of its channels, count its MACs and translate a picture."""
+        picture = _needed(image)
+        path = self._desk.model(model)
+        prepare_torch()
+        from coronet.lessons.shares import cut_evenly
+
+        share = min(100.0, max(1.0, per_cent)) / 100
+        return lesson_charts.even_cut(cut_evenly(path, share, picture))
+
+    def knobs(self, model: str | None, image: Image.Image | None, group: str | None) -> list[Any]:
+        """Name the groups of a model and the channels of one of them that get a knob, all at 1."""
+        picture = _needed(image)
+        path = self._desk.model(model)
+        prepare_torch()
+        from coronet.lessons.knobs import find_knobs
+
+        found = find_knobs(path, group, picture)
+        labels = [words.KNOB.format(number=channel) for channel in found.channels]
+        sliders = [gr.Slider(label=label, value=1, visible=True) for label in labels]
+        unused = [gr.Slider(value=1, visible=False) for _ in range(_KNOBS - len(labels))]
+        groups = gr.Dropdown(list(found.groups), value=found.group)
+        return [groups, *sliders, *unused, lesson_charts.knobs_caption(found), gr.Column(visible=True)]
+
+    def turn(self, model: str | None, image: Image.Image | None, group: str | None, *latents: float) -> str:
+        """Set the latents of a group's most important channels and show what the net makes of a picture."""
+        picture = _needed(image)
+        path = self._desk.model(model)
+        prepare_torch()
+        from coronet.lessons.knobs import find_knobs, turn
+
+        channels = find_knobs(path, group, picture).channels
+        chosen = {channel: min(_LOUDEST, max(0.0, latent)) for channel, latent in zip(channels, latents, strict=False)}
+        return lesson_charts.turned(turn(path, picture, group or "", chosen))
+
+    def forget(self, shown: str) -> tuple[str, Any]:
+        """Put the knobs of another model away."""
+        return sentence(words.CHANGED) if shown else "", gr.Column(visible=False)
+
+    def draws(self, progress: gr.Progress = _PROGRESS) -> tuple[Any, str]:
+        """Draw small heaps of pictures again and again and compare each with another; differs from call to call."""
+        prepare_torch()
+        from coronet.lessons.small_samples import gather, repeat
+
+        name = next(iter(demo_names()), "")
+        demo = find_demo(name)
+        if demo is None:
+            raise DataError(words.NO_DEMO)
+        if name not in self._heaps:  # the pictures take seconds, the draws do not
+            self._heaps[name] = gather(demo, lambda done, total: progress((done, total), desc=words.GATHERING))
+        found = repeat(self._heaps[name], secrets.randbelow(2**31))
+        return gr.Plot(lesson_charts.draws_figure(found), visible=True), lesson_charts.draws_table(found)
+
+    def race(self, model: str | None, image: Image.Image | None) -> tuple[Any, str]:
+        """Time a model and slimmer versions of it here, in turn."""
+        picture = _needed(image)
+        path = self._desk.model(model)
+        prepare_torch()
+        from coronet.lessons.clock import race
+
+        found = race(path, picture)
+        return gr.Plot(lesson_charts.race_figure(found), visible=True), lesson_charts.race_table(found)
+
+
+def build_anatomy(handlers: Handlers, choosing: Choosing) -> First:
+    """Build the live part of lesson 1."""
+    again = gr.Button(words.LOOK, size="md", elem_id="look")
+    shown = gr.HTML(label=words.LOOK, elem_id="anatomy")
+    question: First = (edge(handlers.inside), [choosing.model, choosing.source], [shown])
+    again.click(*question, api_name="inside", **_TORCH)
+    _clear(choosing, shown, "anatomy")
+    return question
+
+
+def build_shares(handlers: Handlers, choosing: Choosing) -> First:
+    """Build the live part of lesson 2."""
+    share = gr.Slider(5, 100, value=100, step=5, label=words.SHARE, elem_id="share")
+    shown = gr.HTML(label=words.LEFT, elem_id="even")
+    question: First = (edge(handlers.cut), [choosing.model, choosing.source, share], [shown])
+    share.change(*question, show_progress="minimal", api_name="cut_evenly", **_TORCH)
+    _clear(choosing, shown, "even")
+    return question
+
+
+def build_knobs(handlers: Handlers, choosing: Choosing) -> First:
+    """Build the live part of lesson 3."""
+    back = gr.Button(words.KNOBS_BACK, size="md", elem_id="knobs-back")
+    with gr.Column(visible=False) as panel:
+        group = gr.Dropdown([], label=words.GROUP, info=words.GROUP_INFO, elem_id="group")
+        caption = gr.HTML(label=words.GROUP, elem_id="knobs-caption")
+        with gr.Row():
+            sliders = [
+                gr.Slider(0, _LOUDEST, value=1, step=0.1, label=words.KNOB.format(number=place), min_width=150)
+                for place in range(_KNOBS)
+            ]
+    shown = gr.HTML(label=words.TURNED, elem_id="turned")
+    model, source = choosing.model, choosing.source
+    find = edge(handlers.knobs)
+    found = [group, *sliders, caption, panel]
+    turn: First = (edge(handlers.turn), [model, source, group, *sliders], [shown])
+    for name, event in (("knobs_back", back.click), ("knobs_of", group.input)):
+        event(find, [model, source, group], found, api_name=name, **_TORCH).then(
+            *turn, api_name=f"{name}_turned", **_TORCH
+        )
+    gr.on(
+        [slider.input for slider in sliders],
+        *turn,
+        show_progress="minimal",
+        api_name="turn",
+        **_TORCH,
+    )
+    _clear(choosing, shown, "turned")
+    model.change(
+        handlers.forget, shown, [shown, panel], queue=False, show_progress="hidden", api_name="put_away", **_QUIET
+    )
+    return find, [model, source, group], found
+
+
+def build_draws(handlers: Handlers, choosing: Choosing) -> None:
+    """Build the live part of lesson 4."""
+    start = gr.Button(words.START_DRAWS, variant="primary", size="md", elem_id="draw")
+    with gr.Row():
+        plot = gr.Plot(label=words.DISTANCE_AXIS, visible=False, elem_id="draws")
+        table = gr.HTML(label=words.DISTANCE_AXIS, elem_id="draws-table", elem_classes="numbers-panel")
+    start.click(edge(handlers.draws), None, [plot, table], show_progress_on=table, api_name="draws", **_TORCH)
+
+
+def build_race(handlers: Handlers, choosing: Choosing) -> None:
+    """Build the live part of lesson 5."""
+    start = gr.Button(words.START_RACE, variant="primary", size="md", elem_id="measure")
+    with gr.Row():
+        plot = gr.Plot(label=words.MEASURED, visible=False, elem_id="race")
+        table = gr.HTML(label=words.MEASURED, elem_id="race-table", elem_classes="numbers-panel")
+    asked = [choosing.model, choosing.source]
+    start.click(edge(handlers.race), asked, [plot, table], show_progress_on=table, api_name="race", **_TORCH)
+    _clear(choosing, table, "race")
+
+
+def _clear(choosing: Choosing, shown: gr.HTML, name: str) -> None:
+    """Take an answer away that belongs to another model or picture; the browser does it, so nothing is computed."""
+    changes = [choosing.model.change, choosing.source.change]
+    gr.on(changes, None, shown, shown, js=_CLEAR, api_name=f"clear_{name}", show_progress="hidden", **_QUIET)
+
+
+def _needed(image: Image.Image | None) -> Image.Image:
+    if image is None:
+        raise DataError(text.NO_PICTURE)
+    return shrunk(image)
