@@ -41,7 +41,7 @@ def look_inside(model: str | Path, picture: Image.Image) -> Anatomy:
     stages = []
     for share in group_shares(generator.config, generator.config.widths):
         made = features[share.group][0]
-        loudest = made.std(dim=(1, 2)).argsort(descending=True)[:SHOWN]
+        loudest = made.std(dim=(1, 2), correction=0).argsort(descending=True)[:SHOWN]
         maps = tuple(_grey(made[channel]) for channel in loudest)
         stages.append(Stage(share, (made.shape[2], made.shape[1]), maps))
     return Anatomy(source, tuple(stages), to_image(output))
