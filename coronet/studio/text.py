@@ -92,7 +92,9 @@ TEST_IMAGES = "test images"
 MACS_AXIS = "MACs (log)"
 NO_OUTCOME = "No slim net of this model has been trained yet. Start a run under Train: it appears here when it is done."
 PARETO = "not beaten"
-PARETO_NOTE = "◆ No other net here has fewer MACs and a better score. Press a net to look closer at it."
+PARETO_NOTE = (
+    "◆ On the Pareto line: no other net here has fewer MACs and a better score. Press a net to look closer at it."
+)
 BEST = "best under the limit"
 LIMIT = "My limit"
 LIMIT_INFO = "Largest cost; 0 is none"
