@@ -74,9 +74,9 @@ LESSONS = (
             "Pruning takes whole channels out: the kernels that make one, and in the layers behind all numbers that "
             "read it.",
             "What a layer costs is counted in MACs: channels in × channels out × size of the kernel × pixels.",
-            "Nothing is learned while you slide below, so the picture breaks sooner than it has to. Fine-tuning "
-            "repairs much: the slim net, the student, learns to imitate the dense net, its teacher. That is "
-            "distillation.",
+            "Nothing is learned while you slide below, so the picture breaks sooner than it has to.",
+            "Fine-tuning repairs much: in some hundred training steps the slim net, the student, learns to imitate the "
+            "dense net, its teacher. That is distillation.",
         ),
         "Half of the channels of every layer go. How many of the MACs are left?",
         (
