@@ -86,11 +86,12 @@ def _build_lesson(
         )
         with gr.Column(visible=False, elem_id=f"live-{number}", elem_classes="live-part") as part:
             gr.HTML(lesson_page.live_heading(number), label=lesson.live)
-            first = _LIVE[number - 1](live, choosing)
+            steps = _LIVE[number - 1](live, choosing)
         further = gr.Button(lesson.try_in, size="md", elem_id=f"try-{number}", elem_classes="further")
-    revealed = question.select(handlers.reveal, None, part, queue=False, api_name=f"reveal_{number}", **_QUIET)
-    if first is not None:
-        revealed.then(*first, concurrency_id="torch", api_name=f"first_{number}", api_visibility="undocumented")
+    event = question.select(handlers.reveal, None, part, queue=False, api_name=f"reveal_{number}", **_QUIET)
+    for place, step in enumerate(steps, start=1):
+        names = {"api_name": f"first_{number}_{place}", "api_visibility": "undocumented"}
+        event = event.then(*step, show_progress_on=steps[-1][2], concurrency_id="torch", **names)
     going = further.click(
         lambda: handlers.go(number), None, [ways.tabs, ways.ratio], queue=False, api_name=f"go_{number}", **_QUIET
     )

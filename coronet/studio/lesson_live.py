@@ -31,8 +31,8 @@ _TORCH: dict[str, Any] = {**_QUIET, "concurrency_id": "torch", "trigger_mode": "
 _PROGRESS = gr.Progress()  # Gradio puts the one of the event in its place
 _CLEAR = f"(old) => old ? {json.dumps(sentence(words.CHANGED))} : ''"
 
-# What a live part computes first, when it appears: handler, inputs, outputs.
-First = tuple[Callable[..., Any], list[Any], list[Any]]
+# Handler, inputs, outputs. A live part gives those that follow each other when it appears.
+Step = tuple[Callable[..., Any], list[Any], list[Any]]
 
 
 class Handlers:
@@ -115,27 +115,27 @@ class Handlers:
         return gr.Plot(lesson_charts.race_figure(found), visible=True), lesson_charts.race_table(found)
 
 
-def build_anatomy(handlers: Handlers, choosing: Choosing) -> First:
+def build_anatomy(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 1."""
     again = gr.Button(words.LOOK, size="md", elem_id="look")
     shown = gr.HTML(label=words.LOOK, elem_id="anatomy")
-    question: First = (edge(handlers.inside), [choosing.model, choosing.source], [shown])
+    question: Step = (edge(handlers.inside), [choosing.model, choosing.source], [shown])
     again.click(*question, api_name="inside", **_TORCH)
     _clear(choosing, shown, "anatomy")
-    return question
+    return [question]
 
 
-def build_shares(handlers: Handlers, choosing: Choosing) -> First:
+def build_shares(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 2."""
     share = gr.Slider(5, 100, value=100, step=5, label=words.SHARE, elem_id="share")
     shown = gr.HTML(label=words.LEFT, elem_id="even")
-    question: First = (edge(handlers.cut), [choosing.model, choosing.source, share], [shown])
+    question: Step = (edge(handlers.cut), [choosing.model, choosing.source, share], [shown])
     share.change(*question, show_progress="minimal", api_name="cut_evenly", **_TORCH)
     _clear(choosing, shown, "even")
-    return question
+    return [question]
 
 
-def build_knobs(handlers: Handlers, choosing: Choosing) -> First:
+def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 3."""
     back = gr.Button(words.KNOBS_BACK, size="md", elem_id="knobs-back")
     with gr.Column(visible=False) as panel:
@@ -148,13 +148,11 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> First:
             ]
     shown = gr.HTML(label=words.TURNED, elem_id="turned")
     model, source = choosing.model, choosing.source
-    find = edge(handlers.knobs)
-    found = [group, *sliders, caption, panel]
-    turn: First = (edge(handlers.turn), [model, source, group, *sliders], [shown])
+    find: Step = (edge(handlers.knobs), [model, source, group], [group, *sliders, caption, panel])
+    turn: Step = (edge(handlers.turn), [model, source, group, *sliders], [shown])
     for name, event in (("knobs_back", back.click), ("knobs_of", group.input)):
-        event(find, [model, source, group], found, api_name=name, **_TORCH).then(
-            *turn, api_name=f"{name}_turned", **_TORCH
-        )
+        found = event(*find, show_progress_on=shown, api_name=name, **_TORCH)
+        found.then(*turn, api_name=f"{name}_turned", **_TORCH)
     gr.on(
         [slider.input for slider in sliders],
         *turn,
@@ -166,19 +164,20 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> First:
     model.change(
         handlers.forget, shown, [shown, panel], queue=False, show_progress="hidden", api_name="put_away", **_QUIET
     )
-    return find, [model, source, group], found
+    return [find, turn]
 
 
-def build_draws(handlers: Handlers, choosing: Choosing) -> None:
+def build_draws(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 4."""
     start = gr.Button(words.START_DRAWS, variant="primary", size="md", elem_id="draw")
     with gr.Row():
         plot = gr.Plot(label=words.DISTANCE_AXIS, visible=False, elem_id="draws")
         table = gr.HTML(label=words.DISTANCE_AXIS, elem_id="draws-table", elem_classes="numbers-panel")
     start.click(edge(handlers.draws), None, [plot, table], show_progress_on=table, api_name="draws", **_TORCH)
+    return []
 
 
-def build_race(handlers: Handlers, choosing: Choosing) -> None:
+def build_race(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 5."""
     start = gr.Button(words.START_RACE, variant="primary", size="md", elem_id="measure")
     with gr.Row():
@@ -187,6 +186,7 @@ def build_race(handlers: Handlers, choosing: Choosing) -> None:
     asked = [choosing.model, choosing.source]
     start.click(edge(handlers.race), asked, [plot, table], show_progress_on=table, api_name="race", **_TORCH)
     _clear(choosing, table, "race")
+    return []
 
 
 def _clear(choosing: Choosing, shown: gr.HTML, name: str) -> None:

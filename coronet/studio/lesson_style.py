@@ -37,6 +37,7 @@ ol.lessons button[aria-current] .number { background: var(--primary-700); border
 .quiz .verdict:empty { margin: 0; }
 .quiz .tick { display: none; font-weight: 600; margin-left: 0.6rem; }
 .quiz.answered .tick { display: inline; }
+#anatomy, #even, #turned, #draws-table, #race-table { min-height: 6rem; } /* room for the progress of a wait */
 h3.live { font-size: 1.1rem !important; margin: 0.8rem 0 0 !important; }
 .finding { border-left: 4px solid var(--color-accent); padding: 0.3rem 0.8rem; margin: 0.3rem 0 0.8rem; }
 .further { max-width: 26rem; margin-top: 0.6rem; }

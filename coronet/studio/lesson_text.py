@@ -167,7 +167,7 @@ LESSONS = (
         ),
         "Small heaps, drawn again and again",
         "160 real shoes are drawn, and 80 more drawings are translated by the demo model. Then heaps of 10, 20, 40 "
-        "and 80 are drawn from them at random, 12 times each.",
+        "and 80 are drawn from them at random, 12 times each. The first visitor waits some seconds.",
         "compare",
         "See scores of equal heaps in Compare",
     ),
