@@ -29,7 +29,12 @@ _LOUDEST = 2.0
 _QUIET: dict[str, Any] = {"api_visibility": "undocumented"}
 _TORCH: dict[str, Any] = {**_QUIET, "concurrency_id": "torch", "trigger_mode": "always_last"}
 _PROGRESS = gr.Progress()  # Gradio puts the one of the event in its place
-_CLEAR = f"(old) => old ? {json.dumps(sentence(words.CHANGED))} : ''"
+# Gradio also reports a change where a value is only set again: what was there before is remembered in the page.
+_CLEAR = f"""(old, model, picture) => {{
+  const seen = window.coronetSeen ??= {{}}, now = model + "\\n" + picture, before = seen.NAME ?? now;
+  seen.NAME = now;
+  return old && before !== now ? {json.dumps(sentence(words.CHANGED))} : old;
+}}"""
 
 # Handler, inputs, outputs. A live part gives those that follow each other when it appears.
 Step = tuple[Callable[..., Any], list[Any], list[Any]]
@@ -73,7 +78,7 @@ class Handlers:
         sliders = [gr.Slider(label=label, value=1, visible=True) for label in labels]
         unused = [gr.Slider(value=1, visible=False) for _ in range(_KNOBS - len(labels))]
         groups = gr.Dropdown(list(found.groups), value=found.group)
-        return [groups, *sliders, *unused, lesson_charts.knobs_caption(found), gr.Column(visible=True)]
+        return [groups, *sliders, *unused, lesson_charts.knobs_caption(found), gr.Column(visible=True), model]
 
     def turn(self, model: str | None, image: Image.Image | None, group: str | None, *latents: float) -> str:
         """Set the latents of a group's most important channels and show what the net makes of a picture."""
@@ -86,9 +91,9 @@ class Handlers:
         chosen = {channel: min(_LOUDEST, max(0.0, latent)) for channel, latent in zip(channels, latents, strict=False)}
         return lesson_charts.turned(turn(path, picture, group or "", chosen))
 
-    def forget(self, shown: str) -> tuple[str, Any]:
-        """Put the knobs of another model away."""
-        return sentence(words.CHANGED) if shown else "", gr.Column(visible=False)
+    def forget(self, model: str | None, owner: str | None) -> Any:
+        """Put the knobs away that belong to another model."""
+        return gr.skip() if model == owner else gr.Column(visible=False)
 
     def draws(self, progress: gr.Progress = _PROGRESS) -> tuple[Any, str]:
         """Draw small heaps of pictures again and again and compare each with another; differs from call to call."""
@@ -117,7 +122,7 @@ class Handlers:
 
 def build_anatomy(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 1."""
-    again = gr.Button(words.LOOK, size="md", elem_id="look")
+    again = gr.Button(words.LOOK, size="md", elem_id="look", elem_classes="run")
     shown = gr.HTML(label=words.LOOK, elem_id="anatomy")
     question: Step = (edge(handlers.inside), [choosing.model, choosing.source], [shown])
     again.click(*question, api_name="inside", **_TORCH)
@@ -137,7 +142,7 @@ def build_shares(handlers: Handlers, choosing: Choosing) -> list[Step]:
 
 def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 3."""
-    back = gr.Button(words.KNOBS_BACK, size="md", elem_id="knobs-back")
+    back = gr.Button(words.KNOBS_BACK, size="md", elem_id="knobs-back", elem_classes="run")
     with gr.Column(visible=False) as panel:
         group = gr.Dropdown([], label=words.GROUP, info=words.GROUP_INFO, elem_id="group")
         caption = gr.HTML(label=words.GROUP, elem_id="knobs-caption")
@@ -146,9 +151,9 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
                 gr.Slider(0, _LOUDEST, value=1, step=0.1, label=words.KNOB.format(number=place), min_width=150)
                 for place in range(_KNOBS)
             ]
-    shown = gr.HTML(label=words.TURNED, elem_id="turned")
+    shown, owner = gr.HTML(label=words.TURNED, elem_id="turned"), gr.State(None)
     model, source = choosing.model, choosing.source
-    find: Step = (edge(handlers.knobs), [model, source, group], [group, *sliders, caption, panel])
+    find: Step = (edge(handlers.knobs), [model, source, group], [group, *sliders, caption, panel, owner])
     turn: Step = (edge(handlers.turn), [model, source, group, *sliders], [shown])
     for name, event in (("knobs_back", back.click), ("knobs_of", group.input)):
         found = event(*find, show_progress_on=shown, api_name=name, **_TORCH)
@@ -161,38 +166,45 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
         **_TORCH,
     )
     _clear(choosing, shown, "turned")
-    model.change(
-        handlers.forget, shown, [shown, panel], queue=False, show_progress="hidden", api_name="put_away", **_QUIET
-    )
+    hidden = {**_QUIET, "show_progress": "hidden"}
+    model.change(handlers.forget, [model, owner], panel, queue=False, api_name="put_away", **hidden)
     return [find, turn]
 
 
 def build_draws(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 4."""
-    start = gr.Button(words.START_DRAWS, variant="primary", size="md", elem_id="draw")
-    with gr.Row():
-        plot = gr.Plot(label=words.DISTANCE_AXIS, visible=False, elem_id="draws")
-        table = gr.HTML(label=words.DISTANCE_AXIS, elem_id="draws-table", elem_classes="numbers-panel")
+    start = gr.Button(words.START_DRAWS, variant="primary", size="md", elem_id="draw", elem_classes="run")
+    plot, table = _figure_and_table(words.DISTANCE_AXIS, "draws")
     start.click(edge(handlers.draws), None, [plot, table], show_progress_on=table, api_name="draws", **_TORCH)
     return []
 
 
 def build_race(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 5."""
-    start = gr.Button(words.START_RACE, variant="primary", size="md", elem_id="measure")
-    with gr.Row():
-        plot = gr.Plot(label=words.MEASURED, visible=False, elem_id="race")
-        table = gr.HTML(label=words.MEASURED, elem_id="race-table", elem_classes="numbers-panel")
+    start = gr.Button(words.START_RACE, variant="primary", size="md", elem_id="measure", elem_classes="run")
+    plot, table = _figure_and_table(words.MEASURED, "race")
     asked = [choosing.model, choosing.source]
     start.click(edge(handlers.race), asked, [plot, table], show_progress_on=table, api_name="race", **_TORCH)
     _clear(choosing, table, "race")
     return []
 
 
+def _figure_and_table(label: str, name: str) -> tuple[gr.Plot, gr.HTML]:
+    """Lay both side by side, and below each other where there is no room."""
+    with gr.Row():
+        with gr.Column(min_width=320):
+            plot = gr.Plot(label=label, visible=False, elem_id=name)
+        with gr.Column(min_width=320):
+            table = gr.HTML(label=label, elem_id=f"{name}-table", elem_classes="numbers-panel")
+    return plot, table
+
+
 def _clear(choosing: Choosing, shown: gr.HTML, name: str) -> None:
     """Take an answer away that belongs to another model or picture; the browser does it, so nothing is computed."""
-    changes = [choosing.model.change, choosing.source.change]
-    gr.on(changes, None, shown, shown, js=_CLEAR, api_name=f"clear_{name}", show_progress="hidden", **_QUIET)
+    changes = [choosing.model.change, choosing.picture.change]
+    asked = [shown, choosing.model, choosing.picture]
+    script = _CLEAR.replace("NAME", name)
+    gr.on(changes, None, asked, shown, js=script, api_name=f"clear_{name}", show_progress="hidden", **_QUIET)
 
 
 def _needed(image: Image.Image | None) -> Image.Image:

@@ -1,7 +1,7 @@
 """How the lessons and the marked words look: the part of the style sheet that belongs to Learn. No words here."""
 
 LESSON_CSS = """
-button.term { font: inherit; color: inherit; text-align: inherit; padding: 0; border: 0; background: none;
+button.term { font: inherit; line-height: 1; color: inherit; text-align: inherit; padding: 0; border: 0; background: none;
   cursor: help; text-decoration: underline dotted; text-underline-offset: 0.2em; }
 .meaning { position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; padding: 0.8rem 1rem;
   border: 1px solid var(--body-text-color-subdued); border-left: 4px solid var(--color-accent); border-radius: 8px;
@@ -28,7 +28,7 @@ ol.lessons button[aria-current] .number { background: var(--primary-700); border
 .quiz legend span { display: block; font-size: 0.85rem; font-weight: 400; }
 .quiz legend + * { clear: both; }
 .quiz label { display: flex; gap: 0.6rem; align-items: baseline; padding: 0.25rem 0; cursor: pointer; }
-.quiz input { accent-color: var(--color-accent); flex: none; }
+.quiz input[type=radio] { appearance: auto; accent-color: var(--color-accent); flex: none; width: auto; height: auto; }
 .quiz .buttons { display: flex; flex-wrap: wrap; gap: 0.5rem 1.2rem; align-items: center; margin: 0.6rem 0 0; }
 .quiz .check { padding: 0.4rem 1rem; border: 0; border-radius: 6px; cursor: pointer; font-weight: 600; color: white;
   background: var(--primary-700); }
@@ -40,7 +40,8 @@ ol.lessons button[aria-current] .number { background: var(--primary-700); border
 #anatomy, #even, #turned, #draws-table, #race-table { min-height: 6rem; } /* room for the progress of a wait */
 h3.live { font-size: 1.1rem !important; margin: 0.8rem 0 0 !important; }
 .finding { border-left: 4px solid var(--color-accent); padding: 0.3rem 0.8rem; margin: 0.3rem 0 0.8rem; }
-.further { max-width: 26rem; margin-top: 0.6rem; }
+.further, .run { max-width: 26rem; }
+.further { margin-top: 0.6rem; }
 ol.stages { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(13rem, 100%), 1fr)); gap: 1rem;
   list-style: none; margin: 0.4rem 0; padding: 0; }
 ol.stages li { margin: 0; padding: 0; }
