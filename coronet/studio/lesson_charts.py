@@ -193,4 +193,4 @@ def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
         for first, *cells in rows
     )
     inside = f"<caption>{escape(caption)}</caption><thead><tr>{names}</tr></thead><tbody>{body}</tbody>"
-    return f"<div class='scroll'><table class='numbers'>{inside}</table></div>"
+    return f"<div class='scroll'><table class='numbers wrapped'>{inside}</table></div>"

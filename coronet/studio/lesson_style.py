@@ -1,8 +1,8 @@
 """How the lessons and the marked words look: the part of the style sheet that belongs to Learn. No words here."""
 
 LESSON_CSS = """
-button.term { font: inherit; line-height: 1; color: inherit; text-align: inherit; padding: 0; border: 0; background: none;
-  cursor: help; text-decoration: underline dotted; text-underline-offset: 0.2em; }
+button.term { font: inherit; line-height: 1; color: inherit; text-align: inherit; padding: 0; border: 0;
+  background: none; cursor: help; text-decoration: underline dotted; text-underline-offset: 0.2em; }
 .meaning { position: fixed; inset: auto 1rem 1rem; margin: 0 auto; max-width: 34rem; padding: 0.8rem 1rem;
   border: 1px solid var(--body-text-color-subdued); border-left: 4px solid var(--color-accent); border-radius: 8px;
   background: var(--background-fill-primary); color: var(--body-text-color); box-shadow: 0 4px 24px rgb(0 0 0 / 0.3); }
@@ -37,6 +37,7 @@ ol.lessons button[aria-current] .number { background: var(--primary-700); border
 .quiz .verdict:empty { margin: 0; }
 .quiz .tick { display: none; font-weight: 600; margin-left: 0.6rem; }
 .quiz.answered .tick { display: inline; }
+#draws-table .scroll, #race-table .scroll { contain: inline-size; } /* a table scrolls; the page does not */
 #anatomy, #even, #turned, #draws-table, #race-table { min-height: 6rem; } /* room for the progress of a wait */
 h3.live { font-size: 1.1rem !important; margin: 0.8rem 0 0 !important; }
 .finding { border-left: 4px solid var(--color-accent); padding: 0.3rem 0.8rem; margin: 0.3rem 0 0.8rem; }
