@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from coronet.demos import demo_names, find_demo
-from coronet.errors import DataError
+from coronet.errors import CheckpointError
 from coronet.jobs import JobTable
 from coronet.lessons import small_samples
 from coronet.lessons.small_samples import DRAWS, SIZES, Heaps
@@ -94,27 +94,27 @@ def test_the_words_of_lesson_4_are_the_numbers_it_draws() -> None:
 
 
 def test_a_picture_is_shown_on_its_way_through_every_group(live: LiveHandlers) -> None:
-    shown = live.inside(TINY, GREY)
+    shown = live.inside(TINY, GREY, None)
     assert shown.count("<li>") == 6
     assert shown.count("<img") == 2 + 6 * 4
     assert "stem: 4 channels of 32 × 32" in shown
 
 
 def test_an_even_cut_is_said_in_numbers_and_shown(live: LiveHandlers) -> None:
-    shown = live.cut(TINY, GREY, 50)
+    shown = live.cut(TINY, GREY, None, 50)
     assert "<dd>50 % · 28 of 56" in shown
     assert shown.count("<img") == 2
-    assert live.cut(TINY, GREY, -5).count("<img") == 2
+    assert live.cut(TINY, GREY, None, -5).count("<img") == 2
 
 
 def test_knobs_stand_at_1_and_turning_one_off_shows_the_cut_net(live: LiveHandlers) -> None:
-    group, *sliders, caption, panel, owner = live.knobs(TINY, GREY, None)
+    group, *sliders, caption, panel, owner = live.knobs(TINY, GREY, None, None)
     assert (group.value, panel.visible, owner) == ("up2", True, TINY)
     assert [slider.visible for slider in sliders] == [True] * 3 + [False] * 3
     assert {slider.value for slider in sliders} == {1}
     assert "3 of the 4" in caption
-    assert live.turn(TINY, GREY, "up2", *[1.0] * 6).count("<img") == 2
-    shown = live.turn(TINY, GREY, "up2", 0, *[1.0] * 5)
+    assert live.turn(TINY, GREY, None, "up2", *[1.0] * 6).count("<img") == 2
+    shown = live.turn(TINY, GREY, None, "up2", 0, *[1.0] * 5)
     assert shown.count("<img") == 3
     assert float(re.search(r"pictures: (\S+),", shown)[1]) < 1e-5  # type: ignore[index]
 
@@ -147,16 +147,22 @@ def test_draws_are_a_figure_and_a_table_and_pictures_are_drawn_once(
 
 
 def test_a_race_is_a_figure_and_a_table(live: LiveHandlers) -> None:
-    plot, table = live.race(TINY, GREY)
+    plot, table = live.race(TINY, GREY, None)
     assert plot.visible
     assert table.count("<tr>") >= 3
     assert lesson_text.DENSE in table
 
 
-@pytest.mark.parametrize("ask", ["inside", "race"])
-def test_a_live_part_says_what_is_missing(live: LiveHandlers, ask: str) -> None:
-    with pytest.raises(DataError, match="No picture yet"):
-        getattr(live, ask)(TINY, None)
+def test_a_picture_that_is_not_shown_yet_is_looked_up_by_its_name(live: LiveHandlers) -> None:
+    named, other = live.inside(TINY, None, "Horse 1"), live.inside(TINY, None, "Winter 1")
+    assert named.count("<img") == 2 + 6 * 4
+    assert named != other
+    assert live.inside(TINY, None, "../../etc/passwd") == live.inside(TINY, None, None)
+
+
+def test_a_live_part_needs_a_model(live: LiveHandlers) -> None:
+    with pytest.raises(CheckpointError):
+        live.race(None, GREY, None)
 
 
 # Glossary

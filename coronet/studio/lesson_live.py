@@ -6,6 +6,7 @@ How an answer is drawn stands in `lesson_charts`, what is computed in `coronet.l
 import json
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from PIL import Image
 
 from coronet.demos import demo_names, find_demo
 from coronet.errors import DataError
-from coronet.studio import lesson_charts, text
+from coronet.studio import lesson_charts
 from coronet.studio import lesson_text as words
 from coronet.studio.charts import sentence
 from coronet.studio.choosing import Choosing
@@ -47,29 +48,26 @@ class Handlers:
         self._desk = desk
         self._heaps: dict[str, Heaps] = {}
 
-    def inside(self, model: str | None, image: Image.Image | None) -> str:
+    def inside(self, model: str | None, image: Image.Image | None, name: str | None) -> str:
         """Translate a picture by a model and show some channels of every layer on the way."""
-        picture = _needed(image)
-        path = self._desk.model(model)
+        path, picture = self._given(model, image, name)
         prepare_torch()
         from coronet.lessons.anatomy import look_inside
 
         return lesson_charts.anatomy(look_inside(path, picture))
 
-    def cut(self, model: str | None, image: Image.Image | None, per_cent: float) -> str:
+    def cut(self, model: str | None, image: Image.Image | None, name: str | None, per_cent: float) -> str:
         """Cut every layer of a model to this share of its channels, count its MACs and translate a picture."""
-        picture = _needed(image)
-        path = self._desk.model(model)
+        path, picture = self._given(model, image, name)
         prepare_torch()
         from coronet.lessons.shares import cut_evenly
 
         share = min(100.0, max(1.0, per_cent)) / 100
         return lesson_charts.even_cut(cut_evenly(path, share, picture))
 
-    def knobs(self, model: str | None, image: Image.Image | None, group: str | None) -> list[Any]:
+    def knobs(self, model: str | None, image: Image.Image | None, name: str | None, group: str | None) -> list[Any]:
         """Name the groups of a model and the channels of one of them that get a knob, all at 1."""
-        picture = _needed(image)
-        path = self._desk.model(model)
+        path, picture = self._given(model, image, name)
         prepare_torch()
         from coronet.lessons.knobs import find_knobs
 
@@ -80,10 +78,11 @@ class Handlers:
         groups = gr.Dropdown(list(found.groups), value=found.group)
         return [groups, *sliders, *unused, lesson_charts.knobs_caption(found), gr.Column(visible=True), model]
 
-    def turn(self, model: str | None, image: Image.Image | None, group: str | None, *latents: float) -> str:
+    def turn(
+        self, model: str | None, image: Image.Image | None, name: str | None, group: str | None, *latents: float
+    ) -> str:
         """Set the latents of a group's most important channels and show what the net makes of a picture."""
-        picture = _needed(image)
-        path = self._desk.model(model)
+        path, picture = self._given(model, image, name)
         prepare_torch()
         from coronet.lessons.knobs import find_knobs, turn
 
@@ -109,22 +108,29 @@ class Handlers:
         found = repeat(self._heaps[name], secrets.randbelow(2**31))
         return gr.Plot(lesson_charts.draws_figure(found), visible=True), lesson_charts.draws_table(found)
 
-    def race(self, model: str | None, image: Image.Image | None) -> tuple[Any, str]:
+    def race(self, model: str | None, image: Image.Image | None, name: str | None) -> tuple[Any, str]:
         """Time a model and slimmer versions of it here, in turn."""
-        picture = _needed(image)
-        path = self._desk.model(model)
+        path, picture = self._given(model, image, name)
         prepare_torch()
         from coronet.lessons.clock import race
 
         found = race(path, picture)
         return gr.Plot(lesson_charts.race_figure(found), visible=True), lesson_charts.race_table(found)
 
+    def _given(self, model: str | None, image: Image.Image | None, name: str | None) -> tuple[Path, Image.Image]:
+        """Give the chosen model and picture; one that the page has not shown yet is looked up by its name."""
+        path = self._desk.model(model)
+        if image is None:
+            names = self._desk.pictures()
+            image = self._desk.picture(name if name in names else self._desk.sample_for(model, None) or names[0])
+        return path, shrunk(image)
+
 
 def build_anatomy(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 1."""
     again = gr.Button(words.LOOK, size="md", elem_id="look", elem_classes="run")
     shown = gr.HTML(label=words.LOOK, elem_id="anatomy")
-    question: Step = (edge(handlers.inside), [choosing.model, choosing.source], [shown])
+    question: Step = (edge(handlers.inside), _chosen(choosing), [shown])
     again.click(*question, api_name="inside", **_TORCH)
     _clear(choosing, shown, "anatomy")
     return [question]
@@ -134,7 +140,7 @@ def build_shares(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 2."""
     share = gr.Slider(5, 100, value=100, step=5, label=words.SHARE, elem_id="share")
     shown = gr.HTML(label=words.LEFT, elem_id="even")
-    question: Step = (edge(handlers.cut), [choosing.model, choosing.source, share], [shown])
+    question: Step = (edge(handlers.cut), [*_chosen(choosing), share], [shown])
     share.change(*question, show_progress="minimal", api_name="cut_evenly", **_TORCH)
     _clear(choosing, shown, "even")
     return [question]
@@ -152,9 +158,9 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
                 for place in range(_KNOBS)
             ]
     shown, owner = gr.HTML(label=words.TURNED, elem_id="turned"), gr.State(None)
-    model, source = choosing.model, choosing.source
-    find: Step = (edge(handlers.knobs), [model, source, group], [group, *sliders, caption, panel, owner])
-    turn: Step = (edge(handlers.turn), [model, source, group, *sliders], [shown])
+    chosen = _chosen(choosing)
+    find: Step = (edge(handlers.knobs), [*chosen, group], [group, *sliders, caption, panel, owner])
+    turn: Step = (edge(handlers.turn), [*chosen, group, *sliders], [shown])
     for name, event in (("knobs_back", back.click), ("knobs_of", group.input)):
         found = event(*find, show_progress_on=shown, api_name=name, **_TORCH)
         found.then(*turn, api_name=f"{name}_turned", **_TORCH)
@@ -167,7 +173,7 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
     )
     _clear(choosing, shown, "turned")
     hidden = {**_QUIET, "show_progress": "hidden"}
-    model.change(handlers.forget, [model, owner], panel, queue=False, api_name="put_away", **hidden)
+    choosing.model.change(handlers.forget, [choosing.model, owner], panel, queue=False, api_name="put_away", **hidden)
     return [find, turn]
 
 
@@ -183,10 +189,15 @@ def build_race(handlers: Handlers, choosing: Choosing) -> list[Step]:
     """Build the live part of lesson 5."""
     start = gr.Button(words.START_RACE, variant="primary", size="md", elem_id="measure", elem_classes="run")
     plot, table = _figure_and_table(words.MEASURED, "race")
-    asked = [choosing.model, choosing.source]
-    start.click(edge(handlers.race), asked, [plot, table], show_progress_on=table, api_name="race", **_TORCH)
+    start.click(
+        edge(handlers.race), _chosen(choosing), [plot, table], show_progress_on=table, api_name="race", **_TORCH
+    )
     _clear(choosing, table, "race")
     return []
+
+
+def _chosen(choosing: Choosing) -> list[Any]:
+    return [choosing.model, choosing.source, choosing.picture]
 
 
 def _figure_and_table(label: str, name: str) -> tuple[gr.Plot, gr.HTML]:
@@ -205,9 +216,3 @@ def _clear(choosing: Choosing, shown: gr.HTML, name: str) -> None:
     asked = [shown, choosing.model, choosing.picture]
     script = _CLEAR.replace("NAME", name)
     gr.on(changes, None, asked, shown, js=script, api_name=f"clear_{name}", show_progress="hidden", **_QUIET)
-
-
-def _needed(image: Image.Image | None) -> Image.Image:
-    if image is None:
-        raise DataError(text.NO_PICTURE)
-    return shrunk(image)
