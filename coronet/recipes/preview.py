@@ -73,7 +73,7 @@ class PreviewModel:
     def preview(self, image: Image.Image, ratio: float, *, budget: Budget = "macs", multiple_of: int = 1) -> Preview:
         """Cut, translate and count. Raises BudgetError where the ratio is out of reach."""
         config = self.generator.config
-        source = _fitted(image, config)
+        source = fitted(image, config)
         pixels = to_tensor(source).unsqueeze(0)
         self.importance(source)  # once, and no part of the cut's time
         begin = time.perf_counter()
@@ -83,7 +83,7 @@ class PreviewModel:
         cut_seconds = time.perf_counter() - begin
         dense, dense_seconds = self._dense(source, pixels)
         recalibrate(smaller, pixels)
-        output, slim_seconds = _timed(smaller, pixels)
+        output, slim_seconds = timed(smaller, pixels)
         seconds = {"cut": cut_seconds, "dense": dense_seconds, "slim": slim_seconds}
         full, small = model.total, model.at(kept_widths(kept))
         return Preview(
@@ -100,16 +100,17 @@ class PreviewModel:
 
     def cut(self, images: Sequence[Image.Image], ratio: float) -> Generator:
         """Give the slim net of a ratio, its batch norms measured on images of one size. Raises BudgetError."""
-        fitted = [_fitted(image, self.generator.config) for image in images]
-        kept = self._choose(fitted[0], ratio, CostModel(self.generator.config), 1)
+        config = self.generator.config
+        sources = [fitted(image, config) for image in images]
+        kept = self._choose(sources[0], _plan(ratio), CostModel(config))
         smaller = slim(self.generator, self.generator.state_dict(), kept)
-        recalibrate(smaller, torch.stack([to_tensor(image) for image in fitted]))
+        recalibrate(smaller, torch.stack([to_tensor(image) for image in sources]))
         return smaller
 
     def widths_at(self, image: Image.Image, ratio: float) -> dict[str, int]:
         """Give the widths that a preview with this picture has. Raises BudgetError where the ratio is out of reach."""
         config = self.generator.config
-        return kept_widths(self._choose(_fitted(image, config), _plan(ratio), CostModel(config)))
+        return kept_widths(self._choose(fitted(image, config), _plan(ratio), CostModel(config)))
 
     def _choose(self, source: Image.Image, plan: SearchPlan, model: CostModel) -> dict[str, Tensor]:
         config = self.generator.config
@@ -125,7 +126,7 @@ class PreviewModel:
     def _dense(self, source: Image.Image, pixels: Tensor) -> tuple[Tensor, float]:
         key = source.tobytes()
         if self._last is None or self._last[0] != key:
-            self._last = (key, *_timed(self.generator, pixels))
+            self._last = (key, *timed(self.generator, pixels))
         return self._last[1], self._last[2]
 
 
@@ -137,13 +138,13 @@ def preview(
     model: str | Path, ratio: float, image: Image.Image, *, budget: Budget = "macs", multiple_of: int = 1
 ) -> Preview:
     """Cut a model at a ratio, without training, and translate a picture with the dense and the slim net."""
-    return _opened(model).preview(image, ratio, budget=budget, multiple_of=multiple_of)
+    return opened(model).preview(image, ratio, budget=budget, multiple_of=multiple_of)
 
 
 def preview_channels(model: str | Path, ratio: float, image: Image.Image) -> tuple[GroupShare, ...]:
     """Say what a preview keeps of each channel group, without translating the picture."""
-    opened = _opened(model)
-    return group_shares(opened.generator.config, opened.widths_at(image, ratio))
+    found = opened(model)
+    return group_shares(found.generator.config, found.widths_at(image, ratio))
 
 
 def translate_picture(model: Path, image: Image.Image) -> Image.Image:
@@ -151,17 +152,25 @@ def translate_picture(model: Path, image: Image.Image) -> Image.Image:
     stamp = model.stat()
     generator = _open_slim(model, stamp.st_mtime_ns, stamp.st_size)
     with torch.inference_mode():
-        return to_image(generator(to_tensor(_fitted(image, generator.config)).unsqueeze(0)))
+        return to_image(generator(to_tensor(fitted(image, generator.config)).unsqueeze(0)))
 
 
-def _opened(model: str | Path) -> PreviewModel:
+def opened(model: str | Path) -> PreviewModel:
+    """Open a model, or give the one that was opened last time; a file that has changed is read anew."""
     path = resolve_model(str(model))
     stamp = path.stat()
     return _open(path, stamp.st_mtime_ns, stamp.st_size)
 
 
 @torch.inference_mode()
-def _timed(generator: Generator, pixels: Tensor) -> tuple[Tensor, float]:
+def translated(generator: Generator, pixels: Tensor) -> Tensor:
+    """Translate images (N, C, H, W) in [-1, 1]."""
+    output: Tensor = generator(pixels)
+    return output
+
+
+@torch.inference_mode()
+def timed(generator: Generator, pixels: Tensor) -> tuple[Tensor, float]:
     """Translate and give the seconds; a first run in which torch sets up its kernels is no time of the model."""
     for first in (True, False):
         begin = time.perf_counter()
@@ -172,7 +181,7 @@ def _timed(generator: Generator, pixels: Tensor) -> tuple[Tensor, float]:
     return output, seconds
 
 
-def _fitted(image: Image.Image, config: GeneratorConfig) -> Image.Image:
+def fitted(image: Image.Image, config: GeneratorConfig) -> Image.Image:
     """Scale a picture to what a net takes: a U-Net the size it was made for, a ResNet any."""
     side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
     return fit(image, config.size_multiple, side)

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Collection, Mapping
 
-TABS = ("model", "squeeze", "train", "compare", "play", "export")
+TABS = ("model", "squeeze", "train", "compare", "play", "export", "learn")
+LAST_LESSON = 5
 LARGEST_RATIO = 40
 FIRST_RATIO = 4.0
 # What is written before the address was read would replace it; `opened` lifts the gate.
@@ -22,6 +23,12 @@ def read_ratio(query: Mapping[str, str]) -> float:
     except ValueError:
         return FIRST_RATIO
     return round(ratio, 1) if 1 <= ratio <= LARGEST_RATIO else FIRST_RATIO
+
+
+def read_lesson(query: Mapping[str, str]) -> int:
+    """Give the lesson that an address names, else the first."""
+    written = query.get("lesson", "")
+    return int(written) if written in {str(number) for number in range(1, LAST_LESSON + 1)} else 1
 
 
 def known(name: str | None, names: Collection[str]) -> str | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coronet.jobs import Job
 from coronet.studio import text
+from coronet.studio.glossary import marked
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,9 +28,9 @@ def numbers_table(dense: Mapping[str, float], slim: Mapping[str, float], *, capt
         if name in dense and name in slim:
             ratio = dense[name] / slim[name] if slim[name] else float("inf")
             cells = (_quantity(name, dense[name]), _quantity(name, slim[name]), f"{ratio:.1f}×")
-            rows.append(f"<tr><th scope='row'>{label}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+            rows.append(f"<tr><th scope='row'>{marked(label)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     head = "".join(f"<th scope='col'>{name}</th>" if name else "<td></td>" for name in text.NUMBERS_HEAD)
-    notes = f"<p class='note'>{text.MACS_NOTE} {text.TIME_NOTE if 'seconds' in slim else ''}</p>"
+    notes = sentence(f"{text.MACS_NOTE} {text.TIME_NOTE if 'seconds' in slim else ''}".rstrip())
     body = f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>"
     return f"<table class='numbers'>{body}</table>{notes}"
 
@@ -71,13 +72,13 @@ def cost_list(cost: "Cost") -> str:
 
 def definitions(values: Mapping[str, str]) -> str:
     """List names and values side by side; the values are HTML."""
-    items = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in values.items())
+    items = "".join(f"<div><dt>{marked(name)}</dt><dd>{value}</dd></div>" for name, value in values.items())
     return f"<dl class='losses'>{items}</dl>"
 
 
 def sentence(words: str, kind: str = "note") -> str:
-    """Give a paragraph of a kind that the style sheet knows."""
-    return f"<p class='{kind}'>{escape(words)}</p>"
+    """Give a paragraph of a kind that the style sheet knows; what went wrong is said without marking its terms."""
+    return f"<p class='{kind}'>{escape(words) if kind == 'problem' else marked(words)}</p>"
 
 
 def progress(job: Job, events: Sequence[Event]) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from coronet.published import PROTOCOLS, published_points, published_traces
 from coronet.studio import text
+from coronet.studio.glossary import marked
 from coronet.studio.outcomes import Outcome, as_csv, pareto, quality, score_of
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def published_figure(task: str) -> "go.Figure":
 
 def published_table(task: str) -> str:
     """Say the same as the figure of published points as a table, closed until it is asked for."""
-    head = "".join(f"<th scope='col'>{name}</th>" for name in text.PUBLISHED_HEAD)
+    head = "".join(f"<th scope='col'>{marked(name)}</th>" for name in text.PUBLISHED_HEAD)
     rows = "".join(
         f"<tr><th scope='row'>{escape(f'{point.method} {point.variant}'.strip())}</th>"
         f"<td>{point.macs_g if point.macs_g is not None else '–'}</td><td>{point.fid:.1f}</td>"
@@ -90,7 +91,7 @@ def published_table(task: str) -> str:
         if point.task == task
     )
     table = f"<table class='numbers wrapped'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    note = f"<p class='note'>{text.PUBLISHED_NOTE}</p>"
+    note = f"<p class='note'>{marked(text.PUBLISHED_NOTE)}</p>"
     return f"{note}<details><summary>{text.AS_TABLE}</summary><div class='scroll'>{table}</div></details>"
 
 
@@ -114,7 +115,7 @@ def image(picture: "Image.Image", words: str) -> str:
 def table(outcomes: Sequence[Outcome], best: Outcome | None = None) -> str:
     """Say the same as the figure, and the bytes, as an HTML table whose rows choose a net, and offer it as CSV."""
     score = score_of(outcomes)
-    head = "".join(f"<th scope='col'>{name}</th>" for name in text.OUTCOME_HEAD)
+    head = "".join(f"<th scope='col'>{marked(name)}</th>" for name in text.OUTCOME_HEAD)
     front = {outcome.key for outcome in pareto(outcomes, score)}
     rows = "".join(_row(outcome, score, is_best=outcome is best, is_front=outcome.key in front) for outcome in outcomes)
     count = outcomes[0].report["scores"].get("images", 0)

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from coronet.errors import RunError
-from coronet.studio import address, text
+from coronet.studio import address, charts, glossary, text
 from coronet.studio.api import build_api
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
 from coronet.studio.compare import build_compare
@@ -13,6 +13,8 @@ from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.export import build_export
 from coronet.studio.kits import Shelf, kits_folder
+from coronet.studio.learn import Ways, build_learn
+from coronet.studio.lesson_text import MEANINGS
 from coronet.studio.models import Models, build_models
 from coronet.studio.play import build_play
 from coronet.studio.squeeze import Squeeze, build_squeeze
@@ -26,7 +28,8 @@ def build(desk: Desk) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it."""
     shelf = Shelf(kits_folder(desk))
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
-        gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
+        gr.Markdown(f"# {text.TITLE}")
+        gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE)
         choosing = build_choosing()
         # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
         # secret: a fixed key lets it outlive a restart of the server.
@@ -45,7 +48,10 @@ def build(desk: Desk) -> gr.Blocks:
                 build_play(desk, choosing, squeeze, opened["play"])
             with opened["export"]:
                 build_export(desk, shelf, choosing, opened["export"])
+            with opened["learn"]:
+                build_learn(page, desk, choosing, Ways(tabs, squeeze.ratio))
         build_api(desk, shelf)
+        gr.HTML(glossary.meanings(), label=MEANINGS, elem_id="meanings")  # outside the tabs: each of them marks words
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)

@@ -13,6 +13,7 @@ TABS = {
     "compare": "Compare",
     "play": "Play",
     "export": "Export",
+    "learn": "Learn",
 }
 COPY_LINK = "Copy link"
 COPY_BY_HAND = "This address reopens what you see:"
@@ -99,7 +100,9 @@ TEST_IMAGES = "test images"
 MACS_AXIS = "MACs (log)"
 NO_OUTCOME = "No slim net of this model has been trained yet. Start a run under Train: it appears here when it is done."
 PARETO = "not beaten"
-PARETO_NOTE = "◆ No other net here has fewer MACs and a better score. Press a net to look closer at it."
+PARETO_NOTE = (
+    "◆ On the Pareto line: no other net here has fewer MACs and a better score. Press a net to look closer at it."
+)
 BEST = "best under the limit"
 LIMIT = "My limit"
 LIMIT_INFO = "Largest cost; 0 is none"

@@ -2,6 +2,8 @@
 
 import gradio as gr
 
+from coronet.studio.lesson_style import LESSON_CSS
+
 CSS = """
 .gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
 h1 { font-size: 1.9rem !important; margin: 0.4rem 0 0 !important; }
@@ -112,6 +114,7 @@ section.code pre { margin: 0.3rem 0 0; padding: 0.7rem; overflow-x: auto; border
 :focus-visible { outline: 3px solid var(--color-accent) !important; outline-offset: 2px; }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
 """
+CSS += LESSON_CSS
 
 
 def make_theme() -> gr.themes.Base:
