@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,6 +165,19 @@ def test_a_demo_model_meets_pictures_and_data_of_its_own_world(desk: Desk, name:
     settings = desk.run(desk.start(demo, DEMOS[name].data, {"ratio": 4.0}))[1].settings
     assert (settings["model"], settings["data"]) == (demo, DEMOS[name].data)
     assert settings["direction"] == DEMOS[name].direction
+
+
+@pytest.mark.parametrize("name", [name.removeprefix("demo/") for name in demo_names()])
+def test_a_run_shows_pictures_to_the_judges_of_a_demo_as_they_learned_to_see_them(desk: Desk, name: str) -> None:
+    softening = {"shoes": 0.0, "horses": 1.0, "seasons": 1.0}[DEMOS[name].world]
+    start = partial(desk.start, f"demo/{name}", DEMOS[name].data)
+    assert desk.run(start({}))[1].settings["soften_judges"] == softening
+    assert desk.run(start({"soften_judges": 0.5}))[1].settings["soften_judges"] == 0.5
+    assert TrainHandlers(desk, []).suit(f"demo/{name}", None) == (DEMOS[name].data, softening)
+
+
+def test_a_model_of_ones_own_has_judges_that_see_sharp_pictures(desk: Desk) -> None:
+    assert TrainHandlers(desk, []).suit("tiny.safetensors", "pairs") == ("pairs", 0.0)
 
 
 @pytest.mark.parametrize("name", demo_names())

@@ -37,7 +37,6 @@ _MOST_IMPORTED = 100
 _LEAST_FREE_BYTES = 1_000_000_000
 _MOST_RUNS_LISTED = 50
 _MOST_TEST_PICTURES = 12
-_OWN_STUDENTS = ("gan_compression", "omgd")  # methods whose student has other layers than the dense net
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +236,7 @@ class Desk:
     def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
         """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
         demo = find_demo(model or "")
+        usual = {"soften_judges": self.softening(model)}
         fixed = {
             "model": str(model if demo else self.model(model)),
             "data": self.data_folder(data),
@@ -244,7 +244,7 @@ class Desk:
         }  # no other path
         if demo and fixed["data"] == demo.data:
             fixed["direction"] = demo.direction
-        settings = from_json(CompressSettings, {**choices, **fixed})
+        settings = from_json(CompressSettings, {**usual, **choices, **fixed})
         # The name sorts by day, and no one can guess another visitor's.
         folder = self.runs / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(6)}"
         run = Run.create(folder, "compress", to_json(settings))
@@ -254,18 +254,25 @@ class Desk:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    def softening(self, model: str | None) -> float:
+        """Give the pixels by which pictures are softened for the judges of a model; 0 where nothing is known."""
+        demo = find_demo(model or "")
+        return demo.soften_judges if demo else 0.0
+
     def run(self, id: str) -> tuple[Job, Run]:
         """Look a run up; RunError when there is no such run."""
         return self.table.job(id), Run.open(self.runs / id)
 
     def run_channels(self, run: Run, widths: Mapping[str, int]) -> "tuple[GroupShare, ...]":
         """Say what a run keeps of each channel group of its dense net; () where its student has other layers."""
-        if run.settings.get("method") in _OWN_STUDENTS:
-            return ()
         prepare_torch()
         from coronet import checkpoints
+        from coronet.methods import METHODS
         from coronet.recipes.channel_map import group_shares
 
+        method = METHODS.get(str(run.settings.get("method")))
+        if method is None or not method.keeps_layers:
+            return ()
         dense = checkpoints.load(resolve_model(str(run.settings.get("model", "")))).config
         return group_shares(dense, widths) if set(widths) == set(dense.widths) else ()
 

@@ -36,9 +36,9 @@ class Handlers:
         self._advanced = advanced
         self._follower = Follower()
 
-    def suit(self, model: str | None, data: str | None) -> str | None:
-        """Choose the data that belong to a demo model, where no folder was chosen."""
-        return self._desk.data_for(model, data)
+    def suit(self, model: str | None, data: str | None) -> tuple[str | None, float]:
+        """Choose the data that belong to a demo model, where no folder was chosen, and how its judges see pictures."""
+        return self._desk.data_for(model, data), self._desk.softening(model)
 
     def methods(self) -> Any:
         """Give the compression methods with their titles."""
@@ -134,7 +134,7 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         api_name="start",
     )
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
-    choosing.model.change(edge(handlers.suit), [choosing.model, data], data, api_name="suit", **quiet)
+    choosing.model.change(edge(handlers.suit), [choosing.model, data], [data, advanced["soften_judges"]], api_name="suit", **quiet)
     choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
     return Watch(data, run)
 
