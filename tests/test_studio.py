@@ -46,13 +46,13 @@ from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
 from coronet.studio.guard import read_people
+from coronet.studio.latest import Latest
 from coronet.studio.launch import main
 from coronet.studio.models import Handlers as ModelHandlers
 from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
-from coronet.studio.squeeze import Latest
 from coronet.studio.time_lapse import time_lapse
 from coronet.studio.train import Handlers as TrainHandlers
 
@@ -312,18 +312,43 @@ def test_an_answer_is_stale_once_its_visitor_asked_again() -> None:
     assert not latest.is_stale("anna", second)
     assert not latest.is_stale("ben", other)
     assert not latest.is_stale("a program", None)
+    assert latest.is_stale("ben", latest.ask("ben", is_seen=False))
+    assert latest.is_stale("ben", other), "what was asked with the tab closed is newer"
 
 
 def test_the_preview_handler_answers_only_the_newest_question(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
     image = Image.new("RGB", (32, 32))
-    ticket = handlers.ask(request())
+    ticket = handlers.ask("squeeze", request())
     dense, slim, table = handlers.preview("tiny.safetensors", 2.0, image, ticket, request())
     assert isinstance(dense, Image.Image)
     assert isinstance(slim, Image.Image)
     assert "2.0×" in table
-    handlers.ask(request())
+    handlers.ask("squeeze", request())
     assert handlers.preview("tiny.safetensors", 2.0, image, ticket, request()) == (gr.skip(),) * 3
+
+
+def test_a_closed_tab_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
+    handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
+    closed = handlers.ask("train", request())
+    assert handlers.preview("tiny.safetensors", 2.0, image, closed, request()) == (gr.skip(),) * 3
+    assert handlers.channels("tiny.safetensors", 2.0, image, closed, request()) == gr.skip()
+    opened = handlers.ask("squeeze", request())
+    assert "2.0×" in handlers.preview("tiny.safetensors", 2.0, image, opened, request())[2]
+
+
+def test_a_closed_comparison_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
+    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"], 0.0, "MMACs")
+    assert handlers.trained(*choice, handlers.ask("train", request()), request()) == (gr.skip(),) * 3
+    assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x") == gr.skip()
+    assert handlers.trained(*choice, handlers.ask("compare", request()), request())[0].count("<img") == 1
+
+
+def test_opening_a_tab_asks_for_what_it_shows(config: dict[str, Any]) -> None:
+    opened = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "opened")
+    asked = {event["api_name"] for event in config["dependencies"] if [opened, "change"] in map(list, event["targets"])}
+    assert {"ask", "ask_compare", "closer"} <= asked
 
 
 def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
@@ -335,8 +360,9 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
     handlers, image = CompareHandlers(desk), Image.new("RGB", (32, 32))
-    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1") == (gr.skip(),) * 3
-    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1")
+    asked = (None, None, "MMACs", None, request())
+    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1", *asked) == (gr.skip(),) * 3
+    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1", *asked)
     assert shown.count("<img") == 4
     assert "ready-made 4.0×" in table
     assert figure.visible
@@ -361,8 +387,9 @@ def test_an_address_names_a_ratio(written: str, ratio: float) -> None:
 
 def test_a_link_opens_tab_model_ratio_and_picture(desk: Desk) -> None:
     query = {"tab": "compare", "model": "demo/shoes", "ratio": "8", "picture": "Winter 2"}
-    tabs, model, _, slider, ratio, picture, *_ = Opening(desk).restore("", request(**query))
+    tabs, model, _, slider, ratio, picture, opened, *_ = Opening(desk).restore("", request(**query))
     assert (tabs.selected, model.value, slider, ratio, picture.value) == ("compare", "demo/shoes", 8.0, 8.0, "Winter 2")
+    assert opened == "compare"
 
 
 def test_what_an_address_names_in_vain_is_ignored(desk: Desk) -> None:
@@ -413,9 +440,9 @@ def test_the_channel_map_is_that_of_the_preview(desk: Desk) -> None:
 
 def test_the_channel_map_waits_for_the_newest_question(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
-    image, ticket = Image.new("RGB", (32, 32)), handlers.ask(request())
+    image, ticket = Image.new("RGB", (32, 32)), handlers.ask("squeeze", request())
     assert "<button" in handlers.channels("tiny.safetensors", 2.0, image, ticket, request())
-    handlers.ask(request())
+    handlers.ask("squeeze", request())
     assert handlers.channels("tiny.safetensors", 2.0, image, ticket, request()) == gr.skip()
     assert handlers.channels(None, 2.0, None, None, request()) == ""
 
@@ -468,7 +495,7 @@ def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> 
 def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
     keys = handlers.nets(SUMMER, None)[0].value
-    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs")
+    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs", None, request())
     assert shown.count("<img") == 2
     assert table.count("data-net=") == 4
     assert table.count(text.BEST) == 1
@@ -482,8 +509,8 @@ def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
 def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
     key = handlers.nets(SUMMER, None)[1].value
-    assert handlers.closer(SUMMER, image, key).count("<img") == 3
-    assert handlers.closer(SUMMER, image, "own/../../etc") == ""
+    assert handlers.closer("compare", SUMMER, image, key).count("<img") == 3
+    assert handlers.closer("compare", SUMMER, image, "own/../../etc") == ""
     shown = handlers.worst(SUMMER, key)
     means = [float(words) for words in re.findall(r": ([0-9.]+) of 255</figcaption>", shown)]
     assert len(means) == 4

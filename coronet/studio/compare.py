@@ -14,8 +14,10 @@ from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.differences import Compared
 from coronet.studio.edge import edge
+from coronet.studio.latest import Latest
 from coronet.studio.outcomes import Measure, Outcome, best_under, score_of
 
+_TAB = "compare"
 _MOST_TRAINED = 8  # pictures of trained nets
 _UNITS: dict[str, tuple[Measure, float]] = {"MMACs": ("macs", 1e6), "MB": ("bytes", 1e6)}
 Unit = Literal["MMACs", "MB"]
@@ -28,6 +30,11 @@ class Handlers:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._latest = Latest()
+
+    def ask(self, opened: str, request: gr.Request) -> int:
+        """Note that this visitor's choice has changed; while another tab is open, nobody waits for an answer."""
+        return self._latest.ask(str(request.session_hash), is_seen=opened == _TAB)
 
     def nets(self, model: str | None, net: str | None) -> tuple[Any, Any, Any]:
         """List the trained nets of a model, and choose the published points of the task that its name speaks of."""
@@ -42,17 +49,20 @@ class Handlers:
         self,
         model: str | None,
         image: Image.Image | None,
-        name: str | None = None,
-        nets: Sequence[str] | None = None,
-        limit: float | None = None,
-        unit: Unit = "MMACs",
+        name: str | None,
+        nets: Sequence[str] | None,
+        limit: float | None,
+        unit: Unit,
+        ticket: int | None,
+        request: gr.Request,
     ) -> tuple[Any, Any, Any]:
         """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table.
 
         name: of the picture; one of another world than a demo model's is about to be replaced, and not worth a wait.
         nets: those whose pictures are wanted, all where it is None. limit: the best net below it is marked.
         """
-        if name and self._desk.sample_for(model, name):
+        is_stale = self._latest.is_stale(str(request.session_hash), ticket)
+        if is_stale or (name and self._desk.sample_for(model, name)):
             return gr.skip(), gr.skip(), gr.skip()
         outcomes = self._desk.outcomes(model)
         if not outcomes or image is None:
@@ -77,8 +87,10 @@ class Handlers:
         """Choose the net whose row or point was pressed."""
         return str(event.value)
 
-    def closer(self, model: str | None, image: Image.Image | None, net: str | None) -> str:
+    def closer(self, opened: str, model: str | None, image: Image.Image | None, net: str | None) -> Any:
         """Lay the dense net's picture and a slim net's over each other, and show where they differ."""
+        if opened != _TAB:  # asked again when it is opened
+            return gr.skip()
         found = self._find(model, net)
         if found is None or image is None:
             return ""
@@ -174,10 +186,21 @@ def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.
         api_name="nets",
         **_QUIET,
     )
-    gr.on(
-        [choosing.model.change, parts.nets.change, parts.limit.change, parts.unit.change, source.change],
+    ticket = gr.State(None)
+    choices = [choosing.model, parts.nets, parts.limit, parts.unit, source, choosing.opened]
+    asked = gr.on(
+        [choice.change for choice in choices],
+        edge(handlers.ask),
+        choosing.opened,
+        ticket,
+        queue=False,
+        trigger_mode="multiple",
+        api_name="ask_compare",
+        **_QUIET,
+    )
+    asked.then(
         edge(handlers.trained),
-        [choosing.model, source, choosing.picture, parts.nets, parts.limit, parts.unit],
+        [choosing.model, source, choosing.picture, parts.nets, parts.limit, parts.unit, ticket],
         [parts.trained, parts.trade_off, parts.table],
         show_progress="hidden",
         api_name="trained",
@@ -197,9 +220,9 @@ def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> Non
     model, source = choosing.model, choosing.source
     parts.table.select(edge(handlers.pick_net), None, parts.net, queue=False, api_name="pick_net", **_QUIET)
     gr.on(
-        [parts.net.change, source.change],
+        [parts.net.change, source.change, choosing.opened.change],
         edge(handlers.closer),
-        [model, source, parts.net],
+        [choosing.opened, model, source, parts.net],
         parts.closer,
         api_name="closer",
         **_QUIET,

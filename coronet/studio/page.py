@@ -45,8 +45,8 @@ def build(desk: Desk) -> gr.Blocks:
 def _connect_address(tabs: dict[str, gr.Tab], choosing: Choosing, squeeze: Squeeze) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     for name, tab in tabs.items():
-        script = f"() => {{ ({address.writer('tab', name)})(); {_RESIZE} }}"
-        tab.select(None, None, None, js=script, api_name=f"open_{name}", **hidden)
+        script = f"() => {{ ({address.writer('tab', name)})(); {_RESIZE} return {name!r}; }}"
+        tab.select(None, None, choosing.opened, js=script, api_name=f"open_{name}", **hidden)
     components: dict[str, gr.Dropdown | gr.Number] = {
         "model": choosing.model,
         "picture": choosing.picture,
@@ -70,7 +70,17 @@ def _open(
     restored = page.load(
         edge(Opening(desk).restore),
         saved_run,
-        [tabs, choosing.model, models.notice, squeeze.slider, squeeze.ratio, choosing.picture, watch.data, watch.run],
+        [
+            tabs,
+            choosing.model,
+            models.notice,
+            squeeze.slider,
+            squeeze.ratio,
+            choosing.picture,
+            choosing.opened,
+            watch.data,
+            watch.run,
+        ],
         queue=False,
         api_name="restore",
         **hidden,
@@ -95,13 +105,15 @@ class Opening:
         picture = address.known(query.get("picture"), pictures)
         ratio = address.read_ratio(query)
         run = self._known(query.get("run")) or self._known(saved_run)
+        tab = address.read_tab(query)
         return (
-            gr.Tabs(selected=address.read_tab(query)),
+            gr.Tabs(selected=tab),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
             ratio,
             ratio,
             gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
+            tab,
             gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
             gr.Dropdown(self._desk.run_names(), value=run),
         )

@@ -7,6 +7,7 @@ LEAD = (
 )
 
 TABS = {"model": "Model", "squeeze": "Squeeze", "train": "Train", "compare": "Compare"}
+OPENED = "The open tab"
 COPY_LINK = "Copy link"
 COPY_BY_HAND = "This address reopens what you see:"
 

@@ -134,7 +134,9 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         api_name="start",
     )
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
-    choosing.model.change(edge(handlers.suit), [choosing.model, data], [data, advanced["soften_judges"]], api_name="suit", **quiet)
+    choosing.model.change(
+        edge(handlers.suit), [choosing.model, data], [data, advanced["soften_judges"]], api_name="suit", **quiet
+    )
     choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
     return Watch(data, run)
 
