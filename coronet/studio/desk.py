@@ -20,10 +20,11 @@ from coronet.jobs import Job, JobTable
 from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
-from coronet.settings import from_json, to_json
+from coronet.settings import to_json
 from coronet.studio import text
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.pictures import data_sets, find_pictures
+from coronet.studio.starting import check_ratio, compress_settings
 from coronet.studio.translating import prepare_torch, shrunk, translate
 from coronet.studio.worlds import draw_sample, samples, scenes, test_samples
 
@@ -234,17 +235,9 @@ class Desk:
         return {name: method.named(vgg=False) for name, method in METHODS.items()}
 
     def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
-        """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
-        demo = find_demo(model or "")
-        usual = {"soften_judges": self.softening(model)}
-        fixed = {
-            "model": str(model if demo else self.model(model)),
-            "data": self.data_folder(data),
-            "vgg": "",
-        }  # no other path
-        if demo and fixed["data"] == demo.data:
-            fixed["direction"] = demo.direction
-        settings = from_json(CompressSettings, {**usual, **choices, **fixed})
+        """Queue a compression and give the run's name; SettingsError or BudgetError says what cannot be."""
+        settings = self.settings(model, data, choices)
+        check_ratio(settings)
         # The name sorts by day, and no one can guess another visitor's.
         folder = self.runs / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(6)}"
         run = Run.create(folder, "compress", to_json(settings))
@@ -254,10 +247,9 @@ class Desk:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def softening(self, model: str | None) -> float:
-        """Give the pixels by which pictures are softened for the judges of a model; 0 where nothing is known."""
-        demo = find_demo(model or "")
-        return demo.soften_judges if demo else 0.0
+    def settings(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> CompressSettings:
+        """Give the settings of a compression with a visitor's choices; SettingsError where one is out of range."""
+        return compress_settings(model, self.model(model), self.data_folder(data), choices)
 
     def run(self, id: str) -> tuple[Job, Run]:
         """Look a run up; RunError when there is no such run."""
@@ -278,7 +270,10 @@ class Desk:
 
     def run_names(self) -> list[tuple[str, str]]:
         """Give (words, id) of the youngest runs."""
-        return [(self._describe(job), job.id) for job in self.table.list()[:_MOST_RUNS_LISTED]]
+        return [(self._describe(job), job.id) for job in self._listed()[:_MOST_RUNS_LISTED]]
+
+    def _listed(self) -> list[Job]:
+        return [job for job in self.table.list() if job.state != "discarding"]
 
     def _describe(self, job: Job) -> str:
         try:
