@@ -7,7 +7,7 @@ import gradio as gr
 from coronet.errors import RunError
 from coronet.studio import address, text
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
-from coronet.studio.compare import build_compare
+from coronet.studio.compare import UNITS, build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.models import Models, build_models
@@ -25,6 +25,7 @@ def build(desk: Desk) -> gr.Blocks:
         choosing = build_choosing()
         # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
         # secret: a fixed key lets it outlive a restart of the server.
+        compared = gr.State({})  # what the address says of the comparison
         saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
         with gr.Tabs(elem_id="tabs") as tabs:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
@@ -35,10 +36,10 @@ def build(desk: Desk) -> gr.Blocks:
             with opened["train"]:
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
-                build_compare(desk, choosing, opened["compare"])
+                build_compare(desk, choosing, opened["compare"], compared)
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
-        _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
+        _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run, compared)
     return page
 
 
@@ -65,6 +66,7 @@ def _open(
     squeeze: Squeeze,
     watch: Watch,
     saved_run: gr.BrowserState,
+    compared: gr.State,
 ) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     restored = page.load(
@@ -78,6 +80,7 @@ def _open(
             squeeze.ratio,
             choosing.picture,
             choosing.opened,
+            compared,
             watch.data,
             watch.run,
         ],
@@ -114,6 +117,7 @@ class Opening:
             ratio,
             gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
             tab,
+            address.read_comparison(query, [outcome.key for outcome in self._desk.outcomes(model)], UNITS),
             gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
             gr.Dropdown(self._desk.run_names(), value=run),
         )
