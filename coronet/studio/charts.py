@@ -124,11 +124,11 @@ def figure(
     steps = [event["done"] for event in events]
     ratios = [event.get("ratio") for event in events]
     line = {"color": _COLOURS[0], "width": 2}
+    drawing.add_trace(go.Scatter(x=steps, y=ratios, name=text.RATIO_AXIS, line=line, showlegend=False), row=1, col=1)
     if plan[0]:
         dotted = {"color": _COLOURS[6], "width": 1.5, "dash": "dot"}
         planned = go.Scatter(x=plan[0], y=plan[1], name=run_words.PLAN, mode="lines", line=dotted, showlegend=False)
         drawing.add_trace(planned, row=1, col=1)
-    drawing.add_trace(go.Scatter(x=steps, y=ratios, name=text.RATIO_AXIS, line=line, showlegend=False), row=1, col=1)
     if target is not None:
         drawing.add_hline(y=target, line_dash="dot", annotation_text=f"{text.TARGET} {target:g}×", row=1, col=1)
     for number, name in enumerate(_loss_names(events)):
