@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from coronet.checkpoints import load, resolve_model
-from coronet.errors import BudgetError, CoronetError
+from coronet.errors import BudgetError, CoronetError, ExportError
+from coronet.export import to_onnx
 from coronet.files import read_json, write_json_atomic
 from coronet.importance import taylor
 from coronet.methods import METHODS
@@ -73,7 +74,7 @@ def _measured(settings: CompressSettings, tests: int | None = None) -> Timing:
         second = first["finetune"]
         with suppress(BudgetError):  # a tiny net cannot be made so small: then one ratio must do
             second = phase_seconds(_at(opened, SECOND_RATIO))["finetune"]
-        ranking, scoring = _surroundings(opened)
+        ranking, scoring, exporting = _surroundings(opened)
     ranked = min(settings.importance_images, tests or len(opened.data.train)) if method.searches else 0
     scored = min(REPORTED_IMAGES, tests or len(opened.data.test))
     return Timing(
@@ -85,7 +86,7 @@ def _measured(settings: CompressSettings, tests: int | None = None) -> Timing:
         search_cost=method.search_cost,
         search_share=method.search_share,
         before=opening + share[0] * ranking * ranked,
-        after=share[0] * scoring * scored,
+        after=share[0] * (scoring * scored + exporting),
         memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE,
     )
 
@@ -109,15 +110,19 @@ def _at(opened: Opened, ratio: float) -> Opened:
     return replace(opened, plan=plan)
 
 
-def _surroundings(opened: Opened) -> tuple[float, float]:
-    """Give the seconds of ranking the channels on one image, and of translating one by dense and slim net."""
+def _surroundings(opened: Opened) -> tuple[float, float, float]:
+    """Give the seconds of ranking the channels on one image, of scoring one by dense and slim net, and of export."""
     dense = dense_generator(opened).eval()
     images = list(calibration_images(opened.data, 1, opened.device))
     begin = time.monotonic()
     taylor(dense, images, seeded(0, "timing"))
     ranked = time.monotonic()
-    translate(dense, next(iter(spread_items(opened.data, 1))).source)
-    return ranked - begin, 2 * (time.monotonic() - ranked)
+    source = next(iter(spread_items(opened.data, 1))).source
+    translate(dense, source)
+    translated = time.monotonic()
+    with TemporaryDirectory() as folder, suppress(ExportError):
+        to_onnx(dense.cpu(), Path(folder) / "dense.onnx", images=[source], lineage={})
+    return ranked - begin, 2 * (translated - ranked), time.monotonic() - translated
 
 
 if __name__ == "__main__":

@@ -130,7 +130,8 @@ def table(outcomes: Sequence[Outcome], best: Outcome | None = None) -> str:
     body = f"<table class='numbers'>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     link = f"<a download='coronet.csv' href='data:text/csv;charset=utf-8,{quote(as_csv(outcomes))}'>{text.CSV}</a>"
     notes = f"{text.PARETO_NOTE} {text.MS_NOTE}" if is_timed else text.PARETO_NOTE
-    return f"{body}<p class='note'>{notes}</p><p class='note files'>{link}{as_picture.button()}</p>"
+    files = f"<p class='note files'>{link}{as_picture.button()}</p>"
+    return f"<div class='scroll'>{body}</div><p class='note'>{notes}</p>{files}"
 
 
 def _row(outcome: Outcome, score: str, *, is_best: bool, is_front: bool, is_timed: bool) -> str:

@@ -253,7 +253,10 @@ def _connect_wishes(
         asked = buttons[name].click(edge(wish), run, answer, api_name=name, **quiet)
         after: dict[str, Any] = {"api_name": f"after_{name}", "api_visibility": "undocumented", **quiet}
         asked.then(edge(handlers.look), [run, seen], shown, **after)
-    buttons["discard"].click(edge(handlers.discard), run, [answer, run], js=_REALLY, api_name="discard", **quiet)
+    # Through the queue: only there does the page hear that it is under way.
+    buttons["discard"].click(
+        edge(handlers.discard), run, [answer, run], js=_REALLY, api_name="discard", show_progress="hidden"
+    )
 
 
 def _build_wishes() -> dict[Wish, gr.Button]:
