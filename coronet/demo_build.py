@@ -66,8 +66,7 @@ TEACHERS = {  # stages: each starts from what the one before it left
     ),
     "seasons": (replace(_CROPS, soften_judges=1.5, steps=1000), replace(_WHOLE, learning_rate=1e-4, steps=200)),
 }
-# Judges that learned on softened pictures judge softened pictures.
-_UNPAIRED = CompressSettings(search_steps=150, finetune_steps=450, soften_judges=1.0)
+_UNPAIRED = CompressSettings(search_steps=150, finetune_steps=450)
 COMPRESSIONS = {
     "shoes": CompressSettings(search_steps=250, finetune_steps=750, batch_size=4),
     "horses": _UNPAIRED,
@@ -121,6 +120,7 @@ def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> No
         direction=demo.direction,
         ratio=ratio,
         image_size=SIZE,
+        soften_judges=demo.soften_judges,
         **_everywhere(),
     )
     run = _finish(work / "runs" / label, "compress", to_json(settings))

@@ -13,11 +13,15 @@ PREFIX = "demo/"
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """One demo model. `world` is the drawn world it was trained on, its data are scenes/WORLD in this direction."""
+    """One demo model. `world` is the drawn world it was trained on, its data are scenes/WORLD in this direction.
+
+    soften_judges: pixels by which pictures were softened for its judges at the end; they go on judging such ones.
+    """
 
     world: str
     direction: Direction
     file: str  # in the folder of its world
+    soften_judges: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -38,10 +42,10 @@ class Demo:
 _AHEAD, _BACK = "generator.safetensors", "backward.safetensors"
 DEMOS = {  # the first that is here opens the studio
     "shoes": Demo("shoes", "AtoB", _AHEAD),
-    "horse2zebra": Demo("horses", "AtoB", _AHEAD),
-    "zebra2horse": Demo("horses", "BtoA", _BACK),
-    "summer2winter": Demo("seasons", "AtoB", _AHEAD),
-    "winter2summer": Demo("seasons", "BtoA", _BACK),
+    "horse2zebra": Demo("horses", "AtoB", _AHEAD, soften_judges=1.0),
+    "zebra2horse": Demo("horses", "BtoA", _BACK, soften_judges=1.0),
+    "summer2winter": Demo("seasons", "AtoB", _AHEAD, soften_judges=1.0),
+    "winter2summer": Demo("seasons", "BtoA", _BACK, soften_judges=1.0),
 }
 
 

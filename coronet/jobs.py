@@ -5,47 +5,27 @@ A job is one row of an SQLite file beside the run folders; what a run is stands 
 asked for it.
 """
 
-import logging
 import re
+import shutil
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+from coronet.ending import end_early, forget_ending
 from coronet.errors import RunError
 from coronet.files import make_folder
+from coronet.job_states import ACTIVE as ACTIVE
+from coronet.job_states import LOST as LOST
+from coronet.job_states import RESTARTED as RESTARTED
+from coronet.job_states import RESUMABLE as RESUMABLE
+from coronet.job_states import TRANSITIONS as TRANSITIONS
+from coronet.job_states import Event, Outcome, State
 from coronet.launcher import Launcher, LocalLauncher, Process
 from coronet.runs import Run
-
-State = Literal["queued", "running", "pausing", "cancelling", "paused", "done", "cancelled", "failed", "interrupted"]
-Outcome = Literal["done", "failed", "stopped"]
-Event = Outcome | Literal["start", "pause", "cancel", "resume", "lost"]
-Moves = Mapping[State, State]
-
-ACTIVE: tuple[State, ...] = ("running", "pausing", "cancelling")  # a process is at work
-RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
-# What each event makes of each state; a state that is not named stays as it is. "stopped" is a worker that obeyed.
-TRANSITIONS: Mapping[Event, Moves] = {
-    "start": {"queued": "running"},
-    "pause": {"queued": "paused", "running": "pausing"},
-    "cancel": {
-        "queued": "cancelled",
-        "running": "cancelling",
-        "pausing": "cancelling",
-        "paused": "cancelled",
-        "interrupted": "cancelled",
-    },
-    "resume": dict.fromkeys(RESUMABLE, "queued"),
-    "done": dict.fromkeys(ACTIVE, "done"),
-    "failed": dict.fromkeys(ACTIVE, "failed"),
-    "stopped": {"running": "paused", "pausing": "paused", "cancelling": "cancelled"},
-    "lost": {"running": "interrupted", "pausing": "interrupted", "cancelling": "cancelled"},
-}
-LOST = "The run's process ended without a word: killed, out of memory, or the machine stopped. See its worker.log."
 
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")  # folder names that may appear in addresses
 
@@ -56,8 +36,6 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS jobs (
     done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '')"""
 _MOST_QUEUED = 50
 _CANCEL_PATIENCE = 120.0  # seconds from the wish to cancel until the process is ended by force
-_LOOP_SECONDS = 1.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +89,27 @@ class JobTable:
         """Ask a job to save and stop for now; give its state afterwards."""
         return self._move(id, "pause")
 
+    def request_keep(self, id: str) -> State:
+        """Ask a job, also a stopped one, to finish with the net as it is; RunError where nothing was learned yet."""
+        run = Run.open(self.runs / self.job(id).id)
+        with self._rows() as rows:
+            row = _row(rows, id)
+            if row["state"] in RESUMABLE and not run.has_state():
+                raise RunError("This run has learned nothing yet that could be kept. Resume or discard it.")
+            if row["state"] in TRANSITIONS["keep"]:
+                end_early(run.path)
+            return _apply(rows, row, "keep")
+
     def request_cancel(self, id: str) -> State:
-        """Ask a job to save and stop for good; give its state afterwards."""
-        return self._move(id, "cancel")
+        """Ask a job to save and stop for good, its net unfinished; give its state afterwards."""
+        state = self._move(id, "cancel")
+        if state in ("cancelling", "cancelled"):
+            forget_ending(self.runs / self.job(id).id)
+        return state
+
+    def request_discard(self, id: str) -> State:
+        """Ask for a job to be ended and its folder to be removed, with all that is in it; give its state afterwards."""
+        return self._move(id, "discard")
 
     def resume(self, id: str) -> State:
         """Queue a job that stopped before its end; give its state afterwards."""
@@ -139,7 +135,10 @@ class JobTable:
     # What the server does
 
     def adopt(self) -> None:
-        """Take up run folders that are not in the table: copied here, or made on the command line."""
+        """Take up run folders that are not in the table: copied here, or made on the command line.
+
+        Jobs whose process did not outlive the last server are marked as interrupted.
+        """
         found = sorted(path.parent for path in self.runs.glob("*/settings.json"))
         folders = [folder for folder in found if RUN_ID.fullmatch(folder.name)]
         with self._rows() as rows:
@@ -149,13 +148,19 @@ class JobTable:
                     state = "done" if status == "done" else "interrupted"
                     sql = "INSERT INTO jobs (id, turn, state, created) VALUES (?, ?, ?, ?)"
                     rows.execute(sql, (folder.name, _next_turn(rows), state, folder.stat().st_mtime))
+            for row in rows.execute(f"SELECT * FROM jobs WHERE state IN {ACTIVE}").fetchall():
+                owner = _owner(row)
+                if owner is None or not self._launcher.alive(owner):
+                    _apply(rows, row, "lost", RESTARTED)
 
     def tick(self) -> None:
         """Notice ended workers, end those that do not obey, and start what waits while a place is free."""
         with self._rows() as rows:
             for row in rows.execute(f"SELECT * FROM jobs WHERE state IN {ACTIVE}").fetchall():
                 self._look_after(rows, row)
-            active = rows.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0]
+            discarded = rows.execute("SELECT * FROM jobs WHERE state='discarding'").fetchall()
+            active = sum(self._is_in_the_way(rows, row) for row in discarded)
+            active += rows.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0]
             for id in _queue(rows)[: max(0, self._workers - active)]:
                 self._start(rows, id)
 
@@ -194,8 +199,27 @@ class JobTable:
         owner = _owner(row)
         if owner is None or not self._launcher.alive(owner):
             _apply(rows, row, "lost", LOST)
-        elif row["state"] == "cancelling" and time.time() - (row["asked"] or 0.0) > _CANCEL_PATIENCE:
+        elif row["state"] == "cancelling":
+            self._lose_patience(row, owner)
+
+    def _lose_patience(self, row: sqlite3.Row, owner: Process) -> None:
+        if time.time() - (row["asked"] or 0.0) > _CANCEL_PATIENCE:
             self._launcher.kill(owner)
+
+    def _is_in_the_way(self, rows: sqlite3.Connection, row: sqlite3.Row) -> bool:
+        """Remove a discarded run, unless a process is still at work in it; True as long as one is.
+
+        The row goes last: what a kill interrupts is done at the next tick.
+        """
+        owner = _owner(row)
+        if owner is not None and self._launcher.alive(owner):
+            self._lose_patience(row, owner)
+            return True
+        folder = self.runs / row["id"]
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            rows.execute("DELETE FROM jobs WHERE id=?", (row["id"],))
+        return False
 
     def _start(self, rows: sqlite3.Connection, id: str) -> None:
         # Inside the transaction: a server that dies here leaves the row queued, and the worker enters itself.
@@ -227,30 +251,6 @@ class JobTable:
         except sqlite3.Error as error:
             advice = "Is the disk full or read-only? If the file is damaged, move it away: the runs are kept."
             raise RunError(f"The job table {path} cannot be used ({error}). {advice}") from error
-
-
-class Scheduler:
-    """A thread that ticks a job table inside its `with` block; workers go on after it."""
-
-    def __init__(self, table: JobTable) -> None:
-        self._table = table
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="scheduler", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _loop(self) -> None:
-        while not self._stop.is_set():
-            try:
-                self._table.tick()
-            except Exception:  # an edge: without this thread no queued run would ever start
-                _log.exception("The scheduler goes on after an error.")
-            self._stop.wait(_LOOP_SECONDS)
 
 
 def _apply(rows: sqlite3.Connection, row: sqlite3.Row, event: Event, message: str = "") -> State:

@@ -53,7 +53,7 @@ class LocalLauncher:
             child = subprocess.Popen(
                 [sys.executable, "-m", f"{package.name}.{self._module}", str(run)],
                 cwd=package.parent,
-                env={**os.environ, "OMP_NUM_THREADS": str(_worker_threads()), "OMP_WAIT_POLICY": "PASSIVE"},
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -74,6 +74,27 @@ class LocalLauncher:
         if self.alive(process):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def ask(module: str, *arguments: str, seconds: float) -> int | None:
+    """Run a module of this package as a run would be and give its exit status, None where it takes too long.
+
+    What it prints is lost: it answers by files.
+    """
+    package = Path(__file__).parent
+    command = [sys.executable, "-m", f"{package.name}.{module}", *arguments]
+    with suppress(subprocess.TimeoutExpired):
+        return subprocess.run(
+            command,
+            cwd=package.parent,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        ).returncode
+    return None
 
 
 def identify(pid: int) -> Process:
@@ -102,6 +123,10 @@ def _start_time(pid: int) -> int | None:
         return None
     state, started = fields[0], int(fields[19])
     return None if state in "ZX" else started
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": str(_worker_threads()), "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def _worker_threads() -> int:

@@ -174,6 +174,10 @@ class SearchTask(Task):
         student.load_state_dict(weights, assign=True)
         return student
 
+    def end_early(self) -> None:
+        """Cut the net to the ratio at once."""
+        self.remove(self._chosen(1.0))
+
     def describe(self) -> tuple[float | None, dict[str, int] | None]:
         """Give the ratio reached and the widths."""
         widths = self.hypernetwork.widths

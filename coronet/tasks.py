@@ -85,6 +85,9 @@ class GeneratorTask(Task):
         """Give the generator, with its averaged weights where there is an average."""
         return self.kept_generator("generator")
 
+    def end_early(self) -> None:
+        """Nothing: the net has its widths already."""
+
     def describe(self) -> tuple[float | None, dict[str, int] | None]:
         """The widths do not change."""
         return None, None
@@ -142,6 +145,9 @@ class WarmupTask(Task):
     def current(self) -> Generator:
         """The generator that stands still."""
         return self.generator
+
+    def end_early(self) -> None:
+        """Nothing: the net has its widths already."""
 
     def describe(self) -> tuple[float | None, dict[str, int] | None]:
         """The widths do not change."""

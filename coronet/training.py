@@ -75,6 +75,10 @@ class Task(ABC):
         """Give the generator as it would be kept now, a plain module."""
 
     @abstractmethod
+    def end_early(self) -> None:
+        """Bring the net to what the phase would have ended with, where its last steps are left out."""
+
+    @abstractmethod
     def describe(self) -> tuple[float | None, dict[str, int] | None]:
         """Give compression ratio and widths of the net as it is, where they change."""
 

@@ -19,6 +19,7 @@ from coronet.runs import Run
 
 _NICENESS = 10  # the pages answer first
 _HEARTBEAT_SECONDS = 1.0
+_AT_WORK = ("running", "keeping")  # whether it is to end early, the run itself looks up
 _log = logging.getLogger(__name__)
 
 
@@ -48,7 +49,7 @@ def work(run: Run, table: JobTable, terminated: Callable[[], bool]) -> int:
         _log.info("Nothing to do: the run is not queued, or another process executes it.")
         return 0
     try:
-        completed = state == "running" and _execute(run, table, process, terminated)
+        completed = state in _AT_WORK and _execute(run, table, process, terminated)
     except CoronetError as error:
         _log.error("%s", error)
         table.finish(run.name, process, "failed", str(error))
@@ -70,7 +71,7 @@ def _execute(run: Run, table: JobTable, process: Process, terminated: Callable[[
     reported = 0.0
     with contextlib.closing(execute(run)) as steps:
         for step in steps:
-            stop = terminated() or table.state(run.name) != "running"
+            stop = terminated() or table.state(run.name) not in _AT_WORK
             if stop or step.done == step.total or time.monotonic() - reported >= _HEARTBEAT_SECONDS:
                 table.heartbeat(run.name, process, step.done, step.total)
                 reported = time.monotonic()

@@ -23,6 +23,7 @@ from tests.worlds import CONFIGS, SIDE, make_world, random_weights
 ROOT = Path(__file__).resolve().parents[1]
 VERBS = {
     "models", "describe", "upload_model", "preview", "translate", "start", "run", "pause", "resume", "cancel",
+    "keep", "discard",
     "outcomes", "bundle",
 }  # fmt: skip
 LONGEST = 600.0  # seconds that the tiny run may take on a busy machine

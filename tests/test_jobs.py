@@ -16,16 +16,25 @@ import torch
 from PIL import Image
 
 from coronet.checkpoints import Checkpoint, save
+from coronet.ending import is_ending
 from coronet.errors import RunError
-from coronet.jobs import ACTIVE, LOST, RESUMABLE, TRANSITIONS, JobTable, Scheduler
+from coronet.jobs import ACTIVE, LOST, RESTARTED, RESUMABLE, TRANSITIONS, JobTable
 from coronet.launcher import LocalLauncher, Process, identify, is_alive
 from coronet.networks import build, resnet_config
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
+from coronet.scheduler import Scheduler
 from coronet.settings import to_json
 from coronet.worker import work
 
-STATES = ("queued", *ACTIVE, "paused", "done", "cancelled", "failed", "interrupted")
+STATES = ("queued", *ACTIVE, "discarding", "paused", "done", "cancelled", "failed", "interrupted")
+WISHES = {
+    "request_pause": "pause",
+    "request_keep": "keep",
+    "request_cancel": "cancel",
+    "request_discard": "discard",
+    "resume": "resume",
+}
 
 
 class Launches:
@@ -84,8 +93,13 @@ def test_transitions_name_known_states_only() -> None:
     assert {state for moves in TRANSITIONS.values() for pair in moves.items() for state in pair} == set(STATES)
 
 
-def test_nothing_leaves_done() -> None:
-    assert not any("done" in moves for moves in TRANSITIONS.values())
+def test_only_discarding_leaves_done_and_nothing_leaves_discarding() -> None:
+    assert [event for event, moves in TRANSITIONS.items() if "done" in moves] == ["discard"]
+    assert not any("discarding" in moves for moves in TRANSITIONS.values())
+
+
+def test_every_job_can_be_discarded() -> None:
+    assert set(TRANSITIONS["discard"]) == set(STATES) - {"discarding"}
 
 
 def test_every_active_job_can_be_ended_and_every_stopped_one_resumed() -> None:
@@ -93,14 +107,15 @@ def test_every_active_job_can_be_ended_and_every_stopped_one_resumed() -> None:
         assert TRANSITIONS["cancel"].get(state, state) == "cancelling"
         assert TRANSITIONS["lost"][state] in RESUMABLE
         assert TRANSITIONS["stopped"][state] in RESUMABLE
-    assert set(STATES) - set(RESUMABLE) == {"queued", "done", *ACTIVE}
+    assert set(STATES) - set(RESUMABLE) == {"queued", "done", "discarding", *ACTIVE}
 
 
-@pytest.mark.parametrize(("state", "wish"), list(product(STATES, ("request_pause", "request_cancel", "resume"))))
+@pytest.mark.parametrize(("state", "wish"), list(product(STATES, WISHES)))
 def test_a_wish_follows_the_table_and_repeating_it_changes_nothing(table: JobTable, state: str, wish: str) -> None:
     id = submit(table)
+    (table.runs / id / "state.pt").touch()  # there is something to keep
     force(table, id, state)
-    event = {"request_pause": "pause", "request_cancel": "cancel", "resume": "resume"}[wish]
+    event = WISHES[wish]
     expected = TRANSITIONS[event].get(state, state)  # type: ignore[index, call-overload]
     assert getattr(table, wish)(id) == expected
     again = TRANSITIONS[event].get(expected, expected)  # type: ignore[index, call-overload]
@@ -141,6 +156,118 @@ def test_cancel_before_during_and_after_pausing(table: JobTable, launches: Launc
     assert [table.request_pause(id), table.request_cancel(id)] == ["pausing", "cancelling"]
     assert table.request_pause(id) == "cancelling"
     assert table.finish(id, owner(launches), "stopped") == "cancelled"
+
+
+def test_keeping_is_wished_in_the_folder_and_ends_done(table: JobTable, launches: Launches) -> None:
+    id = submit(table)
+    table.tick()
+    assert table.request_keep(id) == "keeping"
+    assert is_ending(table.runs / id)
+    assert table.finish(id, owner(launches), "done") == "done"
+
+
+@pytest.mark.parametrize("end", ["lost", "stopped"])
+def test_a_wish_to_keep_outlives_the_worker(table: JobTable, launches: Launches, end: str) -> None:
+    id = submit(table)
+    table.tick()
+    table.request_keep(id)
+    if end == "stopped":
+        table.finish(id, owner(launches), "stopped")
+    launches.living.clear()
+    table.tick()
+    assert table.state(id) == ("interrupted" if end == "lost" else "paused")
+    assert table.resume(id) == "queued"
+    assert is_ending(table.runs / id)
+
+
+def test_a_stopped_job_is_queued_to_be_kept_once_it_has_learned_something(table: JobTable) -> None:
+    id = submit(table)
+    table.request_pause(id)
+    with pytest.raises(RunError, match="learned nothing"):
+        table.request_keep(id)
+    assert not is_ending(table.runs / id)
+    (table.runs / id / "state.pt").touch()
+    assert table.request_keep(id) == "queued"
+    assert is_ending(table.runs / id)
+
+
+def test_a_job_that_has_not_begun_or_is_done_is_not_kept(table: JobTable) -> None:
+    id = submit(table)
+    assert table.request_keep(id) == "queued"
+    force(table, id, "done")
+    assert table.request_keep(id) == "done"
+    assert not is_ending(table.runs / id)
+
+
+def test_cancelling_takes_the_wish_to_keep_back(table: JobTable) -> None:
+    id = submit(table)
+    table.tick()
+    table.request_keep(id)
+    assert table.request_cancel(id) == "cancelling"
+    assert not is_ending(table.runs / id)
+
+
+def test_a_discarded_job_goes_with_its_folder_when_nobody_works_in_it(table: JobTable, launches: Launches) -> None:
+    first, second = submit(table, "a"), submit(table, "b")
+    table.tick()
+    assert [table.request_discard(id) for id in (first, second)] == ["discarding", "discarding"]
+    table.tick()
+    assert [job.id for job in table.list()] == [first], "its worker is still at work"
+    assert (table.runs / first).is_dir()
+    assert not (table.runs / second).exists()
+    assert table.finish(first, owner(launches), "stopped") == "discarding"
+    launches.living.clear()
+    table.tick()
+    assert table.list() == ()
+    assert not (table.runs / first).exists()
+
+
+@pytest.mark.parametrize("event", ["done", "failed", "stopped"])
+def test_a_job_that_ends_while_it_is_discarded_goes_all_the_same(
+    table: JobTable, launches: Launches, event: str
+) -> None:
+    id = submit(table)
+    table.tick()
+    table.request_discard(id)
+    assert table.finish(id, owner(launches), event) == "discarding"  # type: ignore[arg-type]
+
+
+def test_a_discarded_run_waits_for_a_worker_that_ends_and_ends_one_that_does_not(
+    table: JobTable, launches: Launches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(table, "a")
+    table.tick()
+    submit(table, "b")
+    table.request_discard("a")
+    table.tick()
+    assert launches.started == ["a"], "the place is not free yet"
+    assert table.claim("a", owner(launches)) is None
+    monkeypatch.setattr("coronet.jobs._CANCEL_PATIENCE", -1.0)
+    table.tick()
+    table.tick()
+    assert len(launches.killed) == 1
+    assert launches.started == ["a", "b"]
+
+
+def test_what_a_kill_leaves_of_a_discarded_run_goes_at_the_next_tick(table: JobTable, launches: Launches) -> None:
+    """The folder is gone in part, the row is there: as after a kill between the two."""
+    id = submit(table)
+    table.request_discard(id)
+    (table.runs / id / "settings.json").unlink()
+    restarted = JobTable(table.runs, launches)
+    restarted.adopt()
+    restarted.tick()
+    assert restarted.list() == ()
+    assert not (table.runs / id).exists()
+
+
+def test_a_server_that_starts_again_says_why_a_job_was_interrupted(table: JobTable, launches: Launches) -> None:
+    id = submit(table)
+    table.tick()
+    launches.living.clear()
+    restarted = JobTable(table.runs, launches)
+    restarted.adopt()
+    assert (restarted.state(id), restarted.job(id).message) == ("interrupted", RESTARTED)
 
 
 def test_a_worker_asked_to_terminate_leaves_a_paused_job(table: JobTable, launches: Launches) -> None:
@@ -454,6 +581,37 @@ def test_a_worker_pauses_goes_on_and_finishes(tmp_path: Path, tiny: dict[str, ob
     assert run.load_state() is None
     assert work(run, table, after(1)) == 0
     assert table.state(run.name) == "done"
+
+
+def test_a_worker_ends_early_and_finishes(tmp_path: Path, tiny: dict[str, object]) -> None:
+    table = JobTable(tmp_path / "runs", Launches())
+    run = queue(table, tiny)
+    asked = iter(range(1, 1000))
+
+    def wish() -> bool:
+        if next(asked) == 6:
+            table.request_keep(run.name)
+        return False
+
+    assert work(run, table, wish) == 0
+    assert table.state(run.name) == "done"
+    assert [event["done"] for event in run.events()] == list(range(1, 7))
+    report = run.report()
+    assert report is not None
+    assert report["stopped"] == {"phase": "finetune", "step": 6, "of": 10}
+    assert report["ratio"] == pytest.approx(2.0, rel=0.1)
+    assert (run.path / "slim.onnx").is_file()
+    assert not is_ending(run.path)
+
+
+def test_a_paused_job_is_finished_as_it_is(tmp_path: Path, tiny: dict[str, object]) -> None:
+    table = JobTable(tmp_path / "runs", Launches())
+    run = queue(table, tiny)
+    assert work(run, table, after(3)) == 0
+    assert table.request_keep(run.name) == "queued"
+    assert work(run, table, after(1000)) == 0
+    assert table.state(run.name) == "done"
+    assert (run.report() or {})["stopped"] == {"phase": "search", "step": 3, "of": 10}
 
 
 def test_a_cancelled_job_stops_before_it_starts(tmp_path: Path, tiny: dict[str, object]) -> None:

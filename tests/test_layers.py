@@ -17,8 +17,8 @@ ORDER = """
 errors clock parsing settings files downloads randomness images scenes published datasets channels networks cost
 containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
-quantisation tracing export runs methods recipes lessons feature_training demo_card demo_build bundle
-launcher jobs worker __init__ studio commands __main__
+quantisation tracing export runs ending methods recipes lessons feature_training demo_card demo_build bundle
+launcher job_states jobs scheduler worker __init__ studio commands __main__
 """.split()  # noqa: SIM905
 
 LIGHT = ["coronet", "coronet.downloads", "coronet.recipes", "coronet.recipes.settings"]  # no torch, no gradio

@@ -12,7 +12,8 @@ from coronet import clock
 from coronet.datasets.split import Split
 from coronet.methods import METHODS, Carry, Lengths, Phase
 from coronet.recipes.execute import execute
-from coronet.recipes.lengths import RESERVE, Deadline, last_length
+from coronet.recipes.lengths import Deadline, last_length
+from coronet.recipes.pace import RESERVE
 from coronet.recipes.phases import PhasedRun
 from coronet.runs import Run
 from coronet.tasks import GeneratorTask

@@ -15,10 +15,10 @@ from coronet.errors import SettingsError
 from coronet.images import to_image, to_tensor
 from coronet.lessons import small_samples
 from coronet.lessons.anatomy import look_inside
-from coronet.lessons.timing import race
 from coronet.lessons.knobs import find_knobs, turn
 from coronet.lessons.shares import cut_evenly, even_widths, macs_left
 from coronet.lessons.small_samples import SIZES, Heaps, gather, repeat
+from coronet.lessons.timing import race
 from coronet.networks import GeneratorConfig, build, resnet_config, unet_config
 from coronet.recipes.preview import opened
 

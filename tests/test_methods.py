@@ -15,8 +15,9 @@ from coronet.methods import METHODS, students
 from coronet.networks import resnet_config, unet_config
 from coronet.randomness import seeded
 from coronet.recipes.execute import execute
-from coronet.recipes.lengths import LENGTHS, PRESETS, SETTLED
+from coronet.recipes.lengths import LENGTHS, SETTLED
 from coronet.recipes.opening import calibration_images
+from coronet.recipes.pace import PRESETS
 from coronet.recipes.preparing import open_compression
 from coronet.recipes.settings import CompressSettings, MethodName
 from coronet.runs import Run

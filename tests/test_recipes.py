@@ -13,8 +13,9 @@ from coronet.errors import BudgetError, CheckpointError, CoronetError, DataError
 from coronet.images import to_tensor
 from coronet.networks import DiscriminatorConfig, PatchDiscriminator, initialise, patchgan, resnet, resnet_config, unet
 from coronet.recipes.execute import execute
-from coronet.recipes.lengths import PRESETS, SETTLED
+from coronet.recipes.lengths import SETTLED
 from coronet.recipes.opening import compression_game
+from coronet.recipes.pace import PRESETS
 from coronet.recipes.preparing import open_compression
 from coronet.recipes.settings import CompressSettings, TrainSettings
 from coronet.recipes.train import generator_config

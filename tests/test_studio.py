@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,15 +24,16 @@ from PIL import Image
 
 from coronet.checkpoints import Checkpoint, save
 from coronet.demos import DEMOS, demo_names, ready_made_runs
-from coronet.errors import CheckpointError, DataError, RunError, SettingsError
-from coronet.jobs import Job, JobTable
+from coronet.ending import end_early
+from coronet.errors import BudgetError, CheckpointError, DataError, RunError, SettingsError
+from coronet.jobs import RESTARTED, Job, JobTable
 from coronet.launcher import Process
 from coronet.networks import build, resnet_config
 from coronet.published import published_points
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import address, charts, text
+from coronet.studio import address, charts, run_words, text, watching
 from coronet.studio.channel_map import channel_map
 from coronet.studio.choosing import Handlers as ChoosingHandlers
 from coronet.studio.compare import Handlers as CompareHandlers
@@ -45,13 +47,13 @@ from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
 from coronet.studio.guard import read_people
+from coronet.studio.latest import Latest
 from coronet.studio.launch import main
 from coronet.studio.models import Handlers as ModelHandlers
 from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
-from coronet.studio.squeeze import Latest
 from coronet.studio.time_lapse import time_lapse
 from coronet.studio.train import Handlers as TrainHandlers
 
@@ -164,6 +166,19 @@ def test_a_demo_model_meets_pictures_and_data_of_its_own_world(desk: Desk, name:
     settings = desk.run(desk.start(demo, DEMOS[name].data, {"ratio": 4.0}))[1].settings
     assert (settings["model"], settings["data"]) == (demo, DEMOS[name].data)
     assert settings["direction"] == DEMOS[name].direction
+
+
+@pytest.mark.parametrize("name", [name.removeprefix("demo/") for name in demo_names()])
+def test_a_run_shows_pictures_to_the_judges_of_a_demo_as_they_learned_to_see_them(desk: Desk, name: str) -> None:
+    softening = {"shoes": 0.0, "horses": 1.0, "seasons": 1.0}[DEMOS[name].world]
+    start = partial(desk.start, f"demo/{name}", DEMOS[name].data)
+    assert desk.run(start({}))[1].settings["soften_judges"] == softening
+    assert desk.run(start({"soften_judges": 0.5}))[1].settings["soften_judges"] == 0.5
+    assert TrainHandlers(desk, []).suit(f"demo/{name}", None) == (DEMOS[name].data, softening)
+
+
+def test_a_model_of_ones_own_has_judges_that_see_sharp_pictures(desk: Desk) -> None:
+    assert TrainHandlers(desk, []).suit("tiny.safetensors", "pairs") == ("pairs", 0.0)
 
 
 @pytest.mark.parametrize("name", demo_names())
@@ -298,18 +313,43 @@ def test_an_answer_is_stale_once_its_visitor_asked_again() -> None:
     assert not latest.is_stale("anna", second)
     assert not latest.is_stale("ben", other)
     assert not latest.is_stale("a program", None)
+    assert latest.is_stale("ben", latest.ask("ben", is_seen=False))
+    assert latest.is_stale("ben", other), "what was asked with the tab closed is newer"
 
 
 def test_the_preview_handler_answers_only_the_newest_question(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
     image = Image.new("RGB", (32, 32))
-    ticket = handlers.ask(request())
+    ticket = handlers.ask("squeeze", request())
     dense, slim, table = handlers.preview("tiny.safetensors", 2.0, image, ticket, request())
     assert isinstance(dense, Image.Image)
     assert isinstance(slim, Image.Image)
     assert "2.0×" in table
-    handlers.ask(request())
+    handlers.ask("squeeze", request())
     assert handlers.preview("tiny.safetensors", 2.0, image, ticket, request()) == (gr.skip(),) * 3
+
+
+def test_a_closed_tab_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
+    handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
+    closed = handlers.ask("train", request())
+    assert handlers.preview("tiny.safetensors", 2.0, image, closed, request()) == (gr.skip(),) * 3
+    assert handlers.channels("tiny.safetensors", 2.0, image, closed, request()) == gr.skip()
+    opened = handlers.ask("squeeze", request())
+    assert "2.0×" in handlers.preview("tiny.safetensors", 2.0, image, opened, request())[2]
+
+
+def test_a_closed_comparison_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
+    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"], 0.0, "MMACs")
+    assert handlers.trained(*choice, handlers.ask("train", request()), request()) == (gr.skip(),) * 3
+    assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x") == gr.skip()
+    assert handlers.trained(*choice, handlers.ask("compare", request()), request())[0].count("<img") == 1
+
+
+def test_opening_a_tab_asks_for_what_it_shows(config: dict[str, Any]) -> None:
+    opened = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "opened")
+    asked = {event["api_name"] for event in config["dependencies"] if [opened, "change"] in map(list, event["targets"])}
+    assert {"ask", "ask_compare", "closer"} <= asked
 
 
 def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
@@ -321,8 +361,9 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
     handlers, image = CompareHandlers(desk), Image.new("RGB", (32, 32))
-    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1") == (gr.skip(),) * 3
-    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1")
+    asked = (None, None, "MMACs", None, request())
+    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1", *asked) == (gr.skip(),) * 3
+    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1", *asked)
     assert shown.count("<img") == 4
     assert "ready-made 4.0×" in table
     assert figure.visible
@@ -347,8 +388,9 @@ def test_an_address_names_a_ratio(written: str, ratio: float) -> None:
 
 def test_a_link_opens_tab_model_ratio_and_picture(desk: Desk) -> None:
     query = {"tab": "compare", "model": "demo/shoes", "ratio": "8", "picture": "Winter 2"}
-    tabs, model, _, slider, ratio, picture, *_ = Opening(desk).restore("", request(**query))
+    tabs, model, _, slider, ratio, picture, opened, *_ = Opening(desk).restore("", request(**query))
     assert (tabs.selected, model.value, slider, ratio, picture.value) == ("compare", "demo/shoes", 8.0, 8.0, "Winter 2")
+    assert opened == "compare"
 
 
 def test_what_an_address_names_in_vain_is_ignored(desk: Desk) -> None:
@@ -399,9 +441,9 @@ def test_the_channel_map_is_that_of_the_preview(desk: Desk) -> None:
 
 def test_the_channel_map_waits_for_the_newest_question(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
-    image, ticket = Image.new("RGB", (32, 32)), handlers.ask(request())
+    image, ticket = Image.new("RGB", (32, 32)), handlers.ask("squeeze", request())
     assert "<button" in handlers.channels("tiny.safetensors", 2.0, image, ticket, request())
-    handlers.ask(request())
+    handlers.ask("squeeze", request())
     assert handlers.channels("tiny.safetensors", 2.0, image, ticket, request()) == gr.skip()
     assert handlers.channels(None, 2.0, None, None, request()) == ""
 
@@ -444,17 +486,65 @@ def test_every_net_is_a_line_of_the_csv_file() -> None:
 
 def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> None:
     handlers = CompareHandlers(desk)
-    nets, net, task = handlers.nets(SUMMER, None)
+    nets, net, task, _, _, listed, _ = handlers.nets(SUMMER, None, [], [], {})
     assert len(nets.choices) == len(net.choices) == 4
     assert (net.value, task) == (nets.value[0], "summer2winter")
-    assert handlers.nets(SUMMER, nets.value[2])[1].value == nets.value[2]
-    assert handlers.nets("tiny.safetensors", "x")[1].value is None
+    again = handlers.nets(SUMMER, nets.value[2], nets.value[:2], listed[:3], {})
+    assert again[1].value == nets.value[2]
+    assert again[0].value == [*nets.value[:2], nets.value[3]], "a net that is new since is chosen"
+    assert handlers.nets("tiny.safetensors", "x", [], [], {})[1].value is None
+
+
+def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
+    handlers = CompareHandlers(desk)
+    query = {"nets": "ready/summer2winter-4x,own/none", "net": "ready/summer2winter-8x", "limit": "200", "unit": "MB"}
+    wanted = Opening(desk).restore("", request(model=SUMMER, tab="compare", **query))[7]
+    assert wanted == {
+        "nets": ["ready/summer2winter-4x"],
+        "net": "ready/summer2winter-8x",
+        "limit": 200.0,
+        "unit": "MB",
+    }
+    nets, net, _, limit, unit, _, after = handlers.nets(SUMMER, None, [], [], wanted)
+    assert (nets.value, net.value, limit, unit, after) == (wanted["nets"], wanted["net"], 200.0, "MB", {})
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ({}, {}),
+        ({"nets": ""}, {"nets": []}),
+        ({"nets": "x,../y", "net": "<b>", "limit": "nan", "unit": "km"}, {}),
+        ({"limit": "-1"}, {}),
+        ({"limit": "1e999"}, {}),
+        ({"limit": "7"}, {"limit": 7.0, "unit": "MMACs"}),
+    ],
+)
+def test_what_an_address_says_in_vain_of_a_comparison_is_left_out(query: dict[str, str], read: dict[str, Any]) -> None:
+    assert address.read_comparison(query, ["a", "b"], ["MMACs", "MB", "ms"]) == read
+
+
+def test_a_limit_in_milliseconds_holds_once_the_nets_are_timed(desk: Desk) -> None:
+    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    assert handlers.best(SUMMER, 1e6, "ms") == charts.sentence(text.NO_MS)
+    shares: list[float] = []
+    assert "Measured" in handlers.measure_times(SUMMER, lambda share, desc: shares.append(share))
+    assert shares[-1] == 1.0
+    assert "Best under 1e+06 ms" in handlers.best(SUMMER, 1e6, "ms")
+    assert "No net here is under 1e-06 ms" in handlers.best(SUMMER, 1e-6, "ms")
+    table = handlers.trained(SUMMER, image, "Summer 1", [], 1e6, "ms", None, request())[2]
+    assert f">{text.MS_HEAD}</th>" in table
+    assert table.count(text.BEST) == 1
+
+
+def test_a_net_that_was_not_timed_meets_no_limit_in_milliseconds() -> None:
+    assert best_under([outcome(10, 20.0)], "to_teacher", "ms", 1e9) is None
 
 
 def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    keys = handlers.nets(SUMMER, None)[0].value
-    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs")
+    keys = handlers.nets(SUMMER, None, [], [], {})[0].value
+    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs", None, request())
     assert shown.count("<img") == 2
     assert table.count("data-net=") == 4
     assert table.count(text.BEST) == 1
@@ -467,9 +557,9 @@ def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
 
 def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    key = handlers.nets(SUMMER, None)[1].value
-    assert handlers.closer(SUMMER, image, key).count("<img") == 3
-    assert handlers.closer(SUMMER, image, "own/../../etc") == ""
+    key = handlers.nets(SUMMER, None, [], [], {})[1].value
+    assert handlers.closer("compare", SUMMER, image, key).count("<img") == 3
+    assert handlers.closer("compare", SUMMER, image, "own/../../etc") == ""
     shown = handlers.worst(SUMMER, key)
     means = [float(words) for words in re.findall(r": ([0-9.]+) of 255</figcaption>", shown)]
     assert len(means) == 4
@@ -559,8 +649,104 @@ def test_looking_at_no_run_or_a_removed_one_stops_the_timer(started: tuple[Train
 def test_wishes_give_the_state(started: tuple[TrainHandlers, str, Run]) -> None:
     handlers, id, _ = started
     assert [handlers.pause(id), handlers.resume(id), handlers.cancel(id)] == ["paused", "queued", "cancelled"]
+    with pytest.raises(RunError, match="learned nothing"):
+        handlers.keep(id)
     with pytest.raises(RunError):
         handlers.pause(None)
+
+
+def test_a_discarded_run_leaves_the_list_at_once(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, _ = started
+    assert handlers.discard("") == (gr.skip(), gr.skip()), "the visitor thought again"
+    state, runs = handlers.discard(id)
+    assert (state, runs.choices, runs.value) == ("discarding", [], None)
+
+
+def test_what_can_be_wished_follows_from_the_state(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, _ = started
+    buttons = handlers.look(id, {})[9:14]
+    assert [button.interactive for button in buttons] == [True, False, False, True, True]
+
+
+def test_a_failed_run_shows_the_end_of_its_log_and_offers_to_go_on(started: tuple[TrainHandlers, str, Run]) -> None:
+    handlers, id, run = started
+    (run.path / "worker.log").write_text("".join(f"line {number} <b>\n" for number in range(1, 101)))
+    shown = watching.trouble(job(state="failed"), run)
+    assert run_words.OFFER in shown
+    assert "line 100 &lt;b&gt;" in shown
+    assert "line 88" not in shown
+    assert "<details open>" in shown
+    assert watching.trouble(job(state="done"), run) == ""
+    assert run_words.OFFER not in handlers.look(id, {})[0]
+
+
+def test_an_interrupted_run_says_why_and_how_to_go_on(started: tuple[TrainHandlers, str, Run]) -> None:
+    _, _, run = started
+    lost = job(state="interrupted", message=RESTARTED, done=412, total=1000)
+    shown = charts.progress(lost, [step(412, 1000)]) + watching.trouble(lost, run)
+    assert "Interrupted. Resume goes on from the last saved step · search, step 412 of 1000" in shown
+    assert RESTARTED in shown
+
+
+def test_a_run_that_is_to_end_early_says_so(started: tuple[TrainHandlers, str, Run]) -> None:
+    _, _, run = started
+    end_early(run.path)
+    assert run_words.ENDING in watching.trouble(job(state="interrupted"), run)
+    assert run_words.ENDING not in watching.trouble(job(state="done"), run)
+
+
+def test_a_run_that_was_stopped_early_says_so_where_it_is_shown() -> None:
+    stopped = {"phase": "search", "step": 120, "of": 600}
+    costs = {"macs": 4e9, "macs_as_published": 5e9, "parameters": 1e6, "bytes": 4e6}
+    shown = charts.result({"dense": costs, "slim": costs, "scores": {}, "stopped": stopped})
+    assert "after 120 of 600 steps, in the search" in shown
+    assert outcome(10, 20.0, stopped=stopped).label == "your run 10.0× (stopped at 120 of 600)"
+
+
+def test_the_plan_of_a_search_leads_to_the_ratio(started: tuple[TrainHandlers, str, Run]) -> None:
+    _, _, run = started
+    events = [step(3, 30, step=1, steps=20), step(30, 30, phase="finetune", ratio=None)]
+    steps, ratios = watching.planned(run, events)
+    assert (steps[0], steps[-1]) == (2, 22)
+    assert ratios[0] == 1.0
+    assert ratios[-1] == run.settings["ratio"]
+    assert ratios == sorted(ratios)
+    assert run_words.PLAN in [trace.name for trace in charts.figure(events, 4.0, (steps, ratios)).data]
+    assert watching.planned(run, [step(1, phase="finetune")]) == ([], [])
+
+
+LOSSES = [
+    *("discriminator", "discriminator_backward", "adversarial", "adversarial_backward", "L1", "cycle"),
+    *("cycle_backward", "identity", "identity_backward", "imitation", "features", "distillation", "reconstruction"),
+    *("channels", "variation", "ssim", "ssim_deep", "L1_to_teacher", "L1_to_teacher_deep", "style", "style_deep"),
+    *("content", "content_deep"),
+]
+
+
+def test_every_loss_is_explained() -> None:
+    for name in LOSSES:
+        assert watching.loss_words(name).endswith("."), name
+    assert watching.loss_words("x_deep") == watching.loss_words("unknown") == ""
+    shown = watching.explained([step(1, losses={"imitation": 1.0, "<b>": 2.0})])
+    assert run_words.LOSS_WORDS["imitation"] in shown
+    assert "<b>" not in shown
+
+
+def test_an_estimate_waits_for_its_tab_and_says_what_is_missing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers = TrainHandlers(desk, [])
+    monkeypatch.setattr(handlers, "_estimates", SimpleNamespace(timing=lambda settings: None))
+    asked = ("tiny.safetensors", 4.0, "pairs", "quick", "")
+    assert handlers.estimate("compare", *asked)[0] == gr.skip()
+    said, timer = handlers.estimate("train", *asked)
+    assert (run_words.TIMING in said, timer.active) == (True, True)
+    said, timer = handlers.estimate("train", "tiny.safetensors", 4.0, "nowhere", "quick", "")
+    assert ("nowhere" in said, timer.active) == (True, False)
+
+
+def test_a_ratio_that_cannot_be_met_is_refused_before_the_run_is_queued(desk: Desk) -> None:
+    with pytest.raises(BudgetError, match="ratio"):
+        desk.start("tiny.safetensors", "pairs", {"ratio": 50.0})
+    assert desk.table.list() == ()
 
 
 def test_starting_from_the_form_reads_numbers_and_empty_fields(desk: Desk) -> None:
@@ -610,6 +796,7 @@ def job(**values: Any) -> Job:
     ("state", "events", "words"),
     [
         ("queued", [], "Waiting · 3 before it"),
+        ("keeping", [step(1), step(5)], text.STATES["keeping"] + " · search, step 5 of 10 · ratio 1.5×"),
         ("running", [], "Running · the process is starting; it reads or draws the data and measures the model"),
         ("running", [step(1), step(5)], "Running · search, step 5 of 10 · ratio 1.5× · about 10 s left"),
         ("running", [step(4), step(5, seconds=1.0)], "Running · search, step 5 of 10 · ratio 1.5×"),

@@ -39,6 +39,9 @@ class Weights(Task):
     def current(self):
         raise NotImplementedError
 
+    def end_early(self):
+        pass
+
     def describe(self):
         return None, None
 

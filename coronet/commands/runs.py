@@ -12,7 +12,8 @@ from typing import Any
 
 from coronet.commands.arguments import add_settings, settings_from
 from coronet.commands.progress import ProgressBar
-from coronet.errors import CoronetError
+from coronet.ending import end_early
+from coronet.errors import CoronetError, RunError
 from coronet.recipes.settings import CompressSettings, TrainSettings
 from coronet.runs import Run
 from coronet.settings import to_json
@@ -31,8 +32,13 @@ def train(parsed: argparse.Namespace) -> dict[str, Any] | None:
 
 
 def resume(parsed: argparse.Namespace) -> dict[str, Any] | None:
-    """Go on with a run; give its report, None if it was interrupted."""
-    return _follow(Run.open(Path(parsed.run)))
+    """Go on with a run, or finish it with the net as it is; give its report, None if it was interrupted."""
+    run = Run.open(Path(parsed.run))
+    if parsed.keep:
+        if run.status() == "new":
+            raise RunError(f"{run.path} has learned nothing yet that could be kept. Go on without --keep.")
+        end_early(run.path)
+    return _follow(run)
 
 
 def portable(settings: dict[str, Any]) -> dict[str, Any]:
@@ -133,3 +139,4 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 def add_resume(parser: argparse.ArgumentParser) -> None:
     """Add the options of `resume`."""
     parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument("--keep", action="store_true", help="end it now: cut to the ratio, score and export the net")

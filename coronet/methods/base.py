@@ -124,6 +124,11 @@ class Method:
     teacher: Literal["as set", "frozen", "learning"] = "as set"
     title_with_vgg: str = ""
 
+    @property
+    def keeps_layers(self) -> bool:
+        """Tell whether its student has the dense net's layers, only with fewer channels."""
+        return self.student is students.narrow
+
     def named(self, *, vgg: bool) -> str:
         """Give the title of the method, with VGG-16's weights or without."""
         return self.title_with_vgg if vgg and self.title_with_vgg else self.title

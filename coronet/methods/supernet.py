@@ -70,6 +70,9 @@ class SupernetTask(Task):
         middle = {group: rungs[len(rungs) // 2] for group, rungs in self.rungs.items()}
         return slim(self.supernet, self.supernet.state_dict(), keep_all(middle))
 
+    def end_early(self) -> None:
+        """Nothing: the widths are chosen after the training, however long it was."""
+
     def describe(self) -> tuple[float | None, dict[str, int] | None]:
         """The supernet has no widths of its own."""
         return None, None

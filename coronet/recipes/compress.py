@@ -2,16 +2,21 @@
 
 from contextlib import closing
 
+import torch
+
 from coronet import clock
-from coronet.methods import METHODS
+from coronet.methods import METHODS, Carry, Job
 from coronet.recipes.finish import finish_compression
 from coronet.recipes.lengths import fixed_lengths, open_deadline, unmeasured
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import dense_generator, make_job, open_compression
+from coronet.recipes.preview import recalibrate
 from coronet.recipes.previews import Previewer
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.training import Steps
+
+STATISTICS_BATCHES = 8
 
 
 def compress(settings: CompressSettings, run: Run) -> Steps:
@@ -44,4 +49,13 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
         for step in steps:
             previewer.after(step, phased.current)
             yield step
+    if phased.stopped is not None and phased.stopped.phase != "finetune":
+        _measure_statistics(phased.carry, job)
     finish_compression(opened, run, dense, phased, job.players)
+
+
+def _measure_statistics(carry: Carry, job: Job) -> None:
+    """Measure the batch statistics of a net that was cut and not tuned: those it brought are of the wider net."""
+    assert carry.student is not None
+    images = torch.cat([job.batch_at(step).source for step in range(STATISTICS_BATCHES)])
+    recalibrate(carry.student.eval(), images)

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from coronet.ending import forget_ending
 from coronet.errors import RunError
 from coronet.files import plain_os_errors
 from coronet.recipes.compress import compress
@@ -23,12 +24,14 @@ RECIPES: dict[str, tuple[type, Callable[[Any, Run], Steps]]] = {
 def execute(run: Run) -> Steps:
     """Do what is left of a run and record every step in it. Closing the iterator saves the state first.
 
-    A finished run yields nothing. Raises RunError for an unknown verb or a run that another process executes.
+    A finished run yields nothing, and one that is wished to end early no more steps.
+    Raises RunError for an unknown verb or a run that another process executes.
     """
     if run.verb not in RECIPES:
         raise RunError(f"{run.path} is a run of the unknown verb '{run.verb}'. Known: {', '.join(RECIPES)}.")
     if run.status() == "done":
         run.drop_state()  # a kill may have come between the report and this
+        forget_ending(run.path)
         return
     settings_class, recipe = RECIPES[run.verb]
     with run.lock():
@@ -41,6 +44,7 @@ def execute(run: Run) -> Steps:
                 run.record(replace(step, widths=None if step.widths == known else step.widths).to_json())
                 known = step.widths or known
                 yield step
+        forget_ending(run.path)
 
 
 def _last_widths(run: Run) -> dict[str, int]:

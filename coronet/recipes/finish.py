@@ -1,6 +1,7 @@
 """The end of a run: scores of dense and slim net, the checked ONNX file, the safetensors file and the report."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -50,6 +51,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
         | {"total": sum(seconds.values())},
         **_scores(opened.data, dense, student),
         "onnx": exported.to_json() | {"path": "slim.onnx"},  # a run folder may be moved
+        **stopped_early(phased),
         "seed": settings.seed,
         "method": settings.method,
         "title": opened.title,
@@ -59,6 +61,11 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
     }
     run.write_report(report)
     run.drop_state()
+
+
+def stopped_early(phased: PhasedRun) -> dict[str, Any]:
+    """Say in a report where its run was ended early; nothing for one that came to its end."""
+    return {} if phased.stopped is None else {"stopped": asdict(phased.stopped)}
 
 
 def versions() -> dict[str, str]:

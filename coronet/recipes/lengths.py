@@ -16,15 +16,14 @@ from coronet.files import read_json, write_json_atomic
 from coronet.importance import consumer_norm
 from coronet.methods import METHODS, ROUND, Carry, Job, Lengths
 from coronet.networks import build
+from coronet.recipes.pace import RESERVE, Pace, said_steps, search_seconds, shared_out
 from coronet.recipes.preparing import Opened, dense_generator, make_job
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.training import Training, fit
 
-PRESETS = {"quick": (200, 400), "standard": (1500, 3000), "full": (10_000, 20_000)}  # search, fine-tuning
 LENGTHS = "lengths.json"
 SETTLED = "settled"  # the key beside the lengths: whether they stay as they are
-RESERVE = 0.06  # of the minutes, for evaluation and export
 PROBE_STEPS = 1 + ROUND  # a first one, which warms caches up, and a whole round
 LEAST_STEPS = 10  # of search and of fine-tuning, below which minutes are refused
 
@@ -89,12 +88,7 @@ def stored_lengths(path: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def _chosen(settings: CompressSettings) -> Lengths:
-    search, finetune = PRESETS[settings.preset]
-    search = search if settings.search_steps is None else settings.search_steps
-    finetune = finetune if settings.finetune_steps is None else settings.finetune_steps
-    if not METHODS[settings.method].searches:  # as many steps as a method with a search
-        return Lengths(settings.warmup_steps, 0, search + finetune)
-    return Lengths(settings.warmup_steps, max(1, search), finetune)
+    return Lengths(settings.warmup_steps, *said_steps(settings, searches=METHODS[settings.method].searches))
 
 
 def _measured(opened: Opened, minutes: float) -> Lengths:
@@ -102,10 +96,10 @@ def _measured(opened: Opened, minutes: float) -> Lengths:
     settings = opened.settings
     begin = clock.seconds()
     method = METHODS[settings.method]
-    step = _step_seconds(opened)
+    step = phase_seconds(opened)
     small = step["finetune"]
     seconds = minutes * 60 * (1 - RESERVE) - (clock.seconds() - begin) - step["warmup"] * settings.warmup_steps
-    search_step = small + (step["search"] - small) * method.search_cost
+    search_step = search_seconds(step["search"], small, method.search_cost)
     missing = LEAST_STEPS * (search_step + small) - seconds
     if missing > 0:
         least = minutes + missing / 60 / (1 - RESERVE)
@@ -113,17 +107,11 @@ def _measured(opened: Opened, minutes: float) -> Lengths:
             f"'minutes' is {minutes:g}, but this model needs at least {least:.1f} on this machine. "
             "Give it more minutes, or say the numbers of steps."
         )
-    search = settings.search_steps if method.searches else 0
-    if search is None:
-        share = method.search_share if settings.search_share is None else settings.search_share
-        search = round(seconds * share / search_step)
-    finetune = settings.finetune_steps
-    if finetune is None:
-        finetune = round((seconds - search * search_step) / small)
-    return Lengths(settings.warmup_steps, max(int(method.searches), search), max(0, finetune))
+    pace = Pace(step["warmup"], search_step, small, method.searches, method.search_share)
+    return Lengths(settings.warmup_steps, *shared_out(settings, pace, seconds))
 
 
-def _step_seconds(opened: Opened) -> dict[str, float]:
+def phase_seconds(opened: Opened) -> dict[str, float]:
     """Give the seconds of a phase's first step, by phase; 0 for one that the method has not."""
     dense = dense_generator(opened)
     job = make_job(opened, dense, Lengths(PROBE_STEPS, 10**9, PROBE_STEPS))  # so long a plan removes nothing yet

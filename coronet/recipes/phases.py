@@ -7,13 +7,14 @@ The state that is saved names the phase; what a phase was given by the one befor
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from coronet import clock
 from coronet.datasets import Batch
+from coronet.ending import is_ending
 from coronet.methods import Carry, Phase
 from coronet.networks import Generator, build_hollow, config_from_json
 from coronet.recipes.lengths import Deadline, last_length
@@ -21,6 +22,15 @@ from coronet.runs import Run
 from coronet.training import Steps, Task, Training, fit
 
 _LEAST_BETWEEN = 20  # times as long as a save takes
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Where a run was ended early: after `step` of its `of` steps, in this phase."""
+
+    phase: str
+    step: int
+    of: int
 
 
 class PhasedRun:
@@ -50,6 +60,8 @@ class PhasedRun:
         self._training: Training | None = None
         self.carry = Carry()
         self.total = sum(phase.steps for phase in self._phases)
+        self.done = 0
+        self.stopped: Stopped | None = None  # where it was ended early
 
     def task(self) -> Task:
         """Give the task of the phase under way, or of the last one."""
@@ -71,6 +83,7 @@ class PhasedRun:
         self._run.rewind(0 if state is None else state["done"])
         if state is not None:
             first = [phase.name for phase in self._phases].index(state["training"]["phase"])
+            self.done = state["done"]
             self._seconds = dict(state["seconds"])
             self.carry = _restored(state, self._device)
         for index, phase in enumerate(self._phases):
@@ -86,8 +99,11 @@ class PhasedRun:
                 with closing(self._phase_steps(training, before)) as steps:  # an error while saving must be heard
                     for step in steps:
                         seconds = sum(self._seconds.values())
+                        self.done = before + step.step
                         yield replace(step, done=before + step.step, total=self.total, seconds=seconds)
                 self._resting_since = clock.seconds()
+                if self.stopped is not None:
+                    training.task.end_early()
                 self.carry = phase.finish(training)
             before += phase.steps
         self._rested()
@@ -111,6 +127,8 @@ class PhasedRun:
             training.steps = steps
 
     def _phase_steps(self, training: Training, before: int) -> Steps:
+        if self._is_ended(training):
+            return  # unsaved: what is on disk stays the state after the last step
         spent = self._seconds.get(training.phase, 0.0)
         with closing(fit(training, lambda step: self._batch_at(before + step))) as steps:  # no image twice
             for step in steps:
@@ -123,7 +141,15 @@ class PhasedRun:
                     raise
                 if time.monotonic() >= self._due:  # by now the step is on record
                     self._save(training, before)
+                if self._is_ended(training):
+                    break
         self._save(training, before)
+
+    def _is_ended(self, training: Training) -> bool:
+        """Tell whether the run is to end here; one that has come to its last step is not ended early."""
+        if self.stopped is None and self.done < self.total and is_ending(self._run.path):
+            self.stopped = Stopped(training.phase, self.done, self.total)
+        return self.stopped is not None
 
     def _save(self, training: Training, before: int) -> None:
         begin = time.monotonic()

@@ -58,17 +58,22 @@ def open_compression(settings: CompressSettings) -> Opened:
     check_direction(settings, settings.model)
     data = open_data(settings)
     check_fit(settings, data, model, checkpoint.config)
-    plan = SearchPlan(
+    plan = search_plan(settings)
+    METHODS[settings.method].student(checkpoint.config, plan)  # or a BudgetError
+    _check_teacher(settings, data)
+    vgg = load_vgg(Path(settings.vgg)) if settings.vgg and METHODS[settings.method].title_with_vgg else None
+    return Opened(settings, device, data, model, checkpoint, plan, vgg)
+
+
+def search_plan(settings: CompressSettings) -> SearchPlan:
+    """Give the plan that the settings ask for."""
+    return SearchPlan(
         ratio=settings.ratio,
         budget=settings.budget,
         multiple_of=settings.multiple_of,
         floor=settings.floor,
         latent_rate=settings.latent_rate,
     )
-    METHODS[settings.method].student(checkpoint.config, plan)  # or a BudgetError
-    _check_teacher(settings, data)
-    vgg = load_vgg(Path(settings.vgg)) if settings.vgg and METHODS[settings.method].title_with_vgg else None
-    return Opened(settings, device, data, model, checkpoint, plan, vgg)
 
 
 def dense_generator(opened: Opened) -> Generator:

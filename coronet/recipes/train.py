@@ -22,8 +22,8 @@ from coronet.errors import DataError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.methods import Carry, Phase
 from coronet.networks import Generator, GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
-from coronet.recipes.finish import versions
-from coronet.recipes.lengths import LENGTHS, RESERVE, step_seconds, stored_lengths
+from coronet.recipes.finish import stopped_early, versions
+from coronet.recipes.lengths import LENGTHS, step_seconds, stored_lengths
 from coronet.recipes.machine import set_up
 from coronet.recipes.opening import (
     DEFAULT_SIZE,
@@ -35,6 +35,7 @@ from coronet.recipes.opening import (
     sized,
     training_game,
 )
+from coronet.recipes.pace import RESERVE
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.previews import Previewer
 from coronet.recipes.scoring import paired_scores, reported_distances, translations
@@ -189,7 +190,8 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun,
         "parameters": counts.parameters,
         "macs": counts.macs,
         "macs_as_published": counts.macs_as_published,
-        "steps": phased.total,
+        "steps": phased.done,
+        **stopped_early(phased),
         "seconds": {"total": sum(phased.seconds.values())},
         "scores": _scores(data, generator),
         "data": data.summary(),

@@ -2,6 +2,9 @@
 
 import json
 from collections.abc import Collection, Mapping
+from contextlib import suppress
+from math import inf
+from typing import Any
 
 TABS = ("model", "squeeze", "train", "compare", "play", "export", "learn")
 LAST_LESSON = 5
@@ -29,6 +32,25 @@ def read_lesson(query: Mapping[str, str]) -> int:
     """Give the lesson that an address names, else the first."""
     written = query.get("lesson", "")
     return int(written) if written in {str(number) for number in range(1, LAST_LESSON + 1)} else 1
+
+
+def read_comparison(query: Mapping[str, str], nets: Collection[str], units: Collection[str]) -> dict[str, Any]:
+    """Give what an address says of a comparison, of these nets: which are shown, looked at closely, and the limit.
+
+    What it does not say, or says in vain, is left out.
+    """
+    found: dict[str, Any] = {}
+    named = query.get("nets")
+    shown = [net for net in (named or "").split(",") if net in nets]
+    if shown or named == "":
+        found["nets"] = shown
+    if query.get("net") in nets:
+        found["net"] = query["net"]
+    with suppress(ValueError):
+        limit = float(query.get("limit", ""))
+        if 0 <= limit < inf and query.get("unit", next(iter(units))) in units:
+            found |= {"limit": limit, "unit": query.get("unit", next(iter(units)))}
+    return found
 
 
 def known(name: str | None, names: Collection[str]) -> str | None:

@@ -100,6 +100,14 @@ class Api:
         """Ask a run to save and stop for good; gives its state."""
         return self._desk.table.request_cancel(id)
 
+    def keep(self, id: str) -> str:
+        """Ask a run to end now and to finish with the net as it is; gives its state."""
+        return self._desk.table.request_keep(id)
+
+    def discard(self, id: str) -> str:
+        """Ask for a run to be ended and removed with all its files; gives its state."""
+        return self._desk.table.request_discard(id)
+
     def outcomes(self, model: str) -> list[Json]:
         """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores."""
         return [
@@ -152,6 +160,8 @@ def build_api(desk: Desk, shelf: Shelf) -> None:
         (api.pause, quick),
         (api.resume, quick),
         (api.cancel, quick),
+        (api.keep, quick),
+        (api.discard, quick),
         (api.outcomes, quick),
         (api.bundle, quick),
     ]

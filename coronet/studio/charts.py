@@ -5,7 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from coronet.jobs import Job
-from coronet.studio import text
+from coronet.studio import run_words, text
 from coronet.studio.glossary import marked
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ def state_sentence(job: Job, events: Sequence[Event]) -> str:
     parts = [text.STATES[job.state]]
     if job.state == "queued" and job.ahead:
         parts.append(text.AHEAD.format(count=job.ahead))
+    elif job.state == "queued":
+        parts.append(run_words.NEXT)
     if events and job.state != "done":
         last = events[-1]
         phase = text.PHASES.get(last["phase"], last["phase"])
@@ -112,8 +114,10 @@ def state_sentence(job: Job, events: Sequence[Event]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def figure(events: Sequence[Event], target: float | None) -> "go.Figure":
-    """Draw ratio and losses against the steps of the whole run."""
+def figure(
+    events: Sequence[Event], target: float | None, plan: tuple[Sequence[int], Sequence[float]] = ((), ())
+) -> "go.Figure":
+    """Draw ratio and losses against the steps of the whole run; plan: steps, and the ratios meant to be reached."""
     import plotly.graph_objects as go  # half a second, and only a run needs it
     from plotly.subplots import make_subplots
 
@@ -122,6 +126,10 @@ def figure(events: Sequence[Event], target: float | None) -> "go.Figure":
     ratios = [event.get("ratio") for event in events]
     line = {"color": _COLOURS[0], "width": 2}
     drawing.add_trace(go.Scatter(x=steps, y=ratios, name=text.RATIO_AXIS, line=line, showlegend=False), row=1, col=1)
+    if plan[0]:
+        dotted = {"color": _COLOURS[6], "width": 1.5, "dash": "dot"}
+        planned = go.Scatter(x=plan[0], y=plan[1], name=run_words.PLAN, mode="lines", line=dotted, showlegend=False)
+        drawing.add_trace(planned, row=1, col=1)
     if target is not None:
         drawing.add_hline(y=target, line_dash="dot", annotation_text=f"{text.TARGET} {target:g}×", row=1, col=1)
     for number, name in enumerate(_loss_names(events)):
@@ -153,6 +161,9 @@ def result(report: Mapping[str, Any] | None) -> str:
     if not report or not all(isinstance(report.get(net), dict) for net in ("dense", "slim", "scores")):
         return ""
     parts = [numbers_table(report["dense"], report["slim"], caption=text.RESULT)]
+    stopped = report.get("stopped")
+    if isinstance(stopped, dict) and stopped.get("phase") in run_words.STOPPED:
+        parts.insert(0, sentence(run_words.STOPPED[stopped["phase"]].format(**stopped), "problem"))
     for name, words in text.SCORES.items():
         values = report["scores"].get(name) or {}
         said = [said.format(value=values[key]) for key, said in text.SCORE_WORDS.items() if key in values]

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from coronet.studio import text
+from coronet.studio import address, text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 
@@ -52,6 +52,7 @@ class Choosing:
     picture: gr.Dropdown
     picture_file: gr.UploadButton
     source: gr.Image
+    opened: gr.Textbox  # the name of the tab that is seen
 
 
 def build_choosing() -> Choosing:
@@ -67,8 +68,9 @@ def build_choosing() -> Choosing:
     source = gr.Image(
         label=text.INPUT, alt_text=text.INPUT_ALT, type="pil", format="png", interactive=False, visible="hidden"
     )
+    opened = gr.Textbox(address.TABS[0], label=text.OPENED, visible="hidden", elem_id="opened")
     link.click(None, None, None, js=_COPY, api_name="copy_link", api_visibility="undocumented")
-    return Choosing(model, picture, picture_file, source)
+    return Choosing(model, picture, picture_file, source, opened)
 
 
 def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from coronet.published import PROTOCOLS, published_points, published_traces
-from coronet.studio import text
+from coronet.studio import as_picture, text
 from coronet.studio.glossary import marked
 from coronet.studio.outcomes import Outcome, as_csv, pareto, quality, score_of
 
@@ -20,7 +20,8 @@ _COLOURS = {"ready": "#0072B2", "own": "#D55E00"}
 _SYMBOLS = {"ready": "circle", "own": "square"}
 _LEGEND = {"orientation": "h", "y": -0.25}
 # A row's button chooses its net; the figure beside does the same for a mouse.
-TABLE_SCRIPT = """
+TABLE_SCRIPT = (
+    """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-net]");
   if (button) trigger("select", {index: 0, value: button.dataset.net});
@@ -36,6 +37,8 @@ const hook = () => {
 };
 new MutationObserver(hook).observe(document.body, {childList: true, subtree: true});
 """
+    + as_picture.SCRIPT
+)
 
 
 def figure(outcomes: Sequence[Outcome], best: Outcome | None = None) -> "go.Figure":
@@ -115,23 +118,32 @@ def image(picture: "Image.Image", words: str) -> str:
 def table(outcomes: Sequence[Outcome], best: Outcome | None = None) -> str:
     """Say the same as the figure, and the bytes, as an HTML table whose rows choose a net, and offer it as CSV."""
     score = score_of(outcomes)
-    head = "".join(f"<th scope='col'>{marked(name)}</th>" for name in text.OUTCOME_HEAD)
+    is_timed = any("ms" in outcome.report["slim"] for outcome in outcomes)
+    names = (*text.OUTCOME_HEAD, text.MS_HEAD) if is_timed else text.OUTCOME_HEAD
+    head = "".join(f"<th scope='col'>{marked(name)}</th>" for name in names)
     front = {outcome.key for outcome in pareto(outcomes, score)}
-    rows = "".join(_row(outcome, score, is_best=outcome is best, is_front=outcome.key in front) for outcome in outcomes)
+    rows = "".join(
+        _row(outcome, score, is_best=outcome is best, is_front=outcome.key in front, is_timed=is_timed)
+        for outcome in outcomes
+    )
     count = outcomes[0].report["scores"].get("images", 0)
     caption = f"<caption>{text.SCORES[score]}, {count} {text.TEST_IMAGES}</caption>"
     body = f"<table class='numbers'>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
     link = f"<a download='coronet.csv' href='data:text/csv;charset=utf-8,{quote(as_csv(outcomes))}'>{text.CSV}</a>"
-    return f"{body}<p class='note'>{text.PARETO_NOTE}</p><p class='note'>{link}</p>"
+    notes = f"{text.PARETO_NOTE} {text.MS_NOTE}" if is_timed else text.PARETO_NOTE
+    files = f"<p class='note files'>{link}{as_picture.button()}</p>"
+    return f"<div class='scroll'>{body}</div><p class='note'>{notes}</p>{files}"
 
 
-def _row(outcome: Outcome, score: str, *, is_best: bool, is_front: bool) -> str:
+def _row(outcome: Outcome, score: str, *, is_best: bool, is_front: bool, is_timed: bool) -> str:
     slim = outcome.report["slim"]
+    times = [f"{slim['ms']:.1f}" if "ms" in slim else "–"] if is_timed else []
     cells = (
         text.count(slim["macs"]),
         f"{text.count(slim['bytes'])}B" if "bytes" in slim else "–",
         f"{quality(outcome, score):.1f} dB",
         f"{outcome.report['scores'][score]['ssim']:.3f}",
+        *times,
     )
     name = f"{escape(outcome.label)}{' ◆' if is_front else ''}{f' · {text.BEST}' if is_best else ''}"
     button = f"<button type='button' class='link' data-net='{escape(outcome.key, quote=True)}'>{name}</button>"

@@ -20,10 +20,11 @@ from coronet.jobs import Job, JobTable
 from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
-from coronet.settings import from_json, to_json
+from coronet.settings import to_json
 from coronet.studio import text
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.pictures import data_sets, find_pictures
+from coronet.studio.starting import check_ratio, compress_settings
 from coronet.studio.translating import prepare_torch, shrunk, translate
 from coronet.studio.worlds import draw_sample, samples, scenes, test_samples
 
@@ -37,7 +38,6 @@ _MOST_IMPORTED = 100
 _LEAST_FREE_BYTES = 1_000_000_000
 _MOST_RUNS_LISTED = 50
 _MOST_TEST_PICTURES = 12
-_OWN_STUDENTS = ("gan_compression", "omgd")  # methods whose student has other layers than the dense net
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,16 +235,9 @@ class Desk:
         return {name: method.named(vgg=False) for name, method in METHODS.items()}
 
     def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
-        """Queue a compression and give the run's name; SettingsError names the choice that is out of range."""
-        demo = find_demo(model or "")
-        fixed = {
-            "model": str(model if demo else self.model(model)),
-            "data": self.data_folder(data),
-            "vgg": "",
-        }  # no other path
-        if demo and fixed["data"] == demo.data:
-            fixed["direction"] = demo.direction
-        settings = from_json(CompressSettings, {**choices, **fixed})
+        """Queue a compression and give the run's name; SettingsError or BudgetError says what cannot be."""
+        settings = self.settings(model, data, choices)
+        check_ratio(settings)
         # The name sorts by day, and no one can guess another visitor's.
         folder = self.runs / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(6)}"
         run = Run.create(folder, "compress", to_json(settings))
@@ -254,24 +247,33 @@ class Desk:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
+    def settings(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> CompressSettings:
+        """Give the settings of a compression with a visitor's choices; SettingsError where one is out of range."""
+        return compress_settings(model, self.model(model), self.data_folder(data), choices)
+
     def run(self, id: str) -> tuple[Job, Run]:
         """Look a run up; RunError when there is no such run."""
         return self.table.job(id), Run.open(self.runs / id)
 
     def run_channels(self, run: Run, widths: Mapping[str, int]) -> "tuple[GroupShare, ...]":
         """Say what a run keeps of each channel group of its dense net; () where its student has other layers."""
-        if run.settings.get("method") in _OWN_STUDENTS:
-            return ()
         prepare_torch()
         from coronet import checkpoints
+        from coronet.methods import METHODS
         from coronet.recipes.channel_map import group_shares
 
+        method = METHODS.get(str(run.settings.get("method")))
+        if method is None or not method.keeps_layers:
+            return ()
         dense = checkpoints.load(resolve_model(str(run.settings.get("model", "")))).config
         return group_shares(dense, widths) if set(widths) == set(dense.widths) else ()
 
     def run_names(self) -> list[tuple[str, str]]:
         """Give (words, id) of the youngest runs."""
-        return [(self._describe(job), job.id) for job in self.table.list()[:_MOST_RUNS_LISTED]]
+        return [(self._describe(job), job.id) for job in self._listed()[:_MOST_RUNS_LISTED]]
+
+    def _listed(self) -> list[Job]:
+        return [job for job in self.table.list() if job.state != "discarding"]
 
     def _describe(self, job: Job) -> str:
         try:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coronet.errors import CoronetError, SettingsError
-from coronet.jobs import JobTable, Scheduler
+from coronet.jobs import JobTable
 from coronet.parsing import OneLineParser
+from coronet.scheduler import Scheduler
 from coronet.studio.desk import Desk
 from coronet.studio.guard import LOOPBACK, Guard, read_people
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from coronet.lessons.anatomy import Anatomy, Stage
-    from coronet.lessons.timing import Race, Runner
     from coronet.lessons.knobs import Knobs, Turned
     from coronet.lessons.shares import EvenCut
     from coronet.lessons.small_samples import Draws
+    from coronet.lessons.timing import Race, Runner
 
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#808080"  # told apart by mark and dash as well
 _LEGEND = {"orientation": "h", "y": -0.25}

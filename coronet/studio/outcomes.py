@@ -5,13 +5,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from coronet.runs import REPORT, SETTINGS
-from coronet.studio import text
+from coronet.studio import run_words, text
 
-Measure = Literal["macs", "bytes"]
+Measure = Literal["macs", "bytes", "ms"]
 SLIM = "slim.safetensors"
 
 
@@ -29,7 +30,10 @@ class Outcome:
         """What it is called below its picture and in the figure."""
         label = text.OUTCOME[self.kind].format(ratio=self.ratio)
         is_ours = self.report.get("method", "coronet") == "coronet"
-        return label if is_ours else f"{label} ({self.report.get('title') or self.report['method']})"
+        notes = [] if is_ours else [str(self.report.get("title") or self.report["method"])]
+        if isinstance(self.report.get("stopped"), dict):
+            notes.append(run_words.STOPPED_LABEL.format(**self.report["stopped"]))
+        return f"{label} ({', '.join(notes)})" if notes else label
 
     @property
     def key(self) -> str:
@@ -75,8 +79,8 @@ def pareto(outcomes: Sequence[Outcome], score: str) -> list[Outcome]:
 
 
 def best_under(outcomes: Sequence[Outcome], score: str, measure: Measure, limit: float) -> Outcome | None:
-    """Give the best of those that cost at most this; None where none is so small."""
-    fitting = [outcome for outcome in outcomes if outcome.report["slim"][measure] <= limit]
+    """Give the best of those that cost at most this; None where none is known to be so small."""
+    fitting = [outcome for outcome in outcomes if outcome.report["slim"].get(measure, inf) <= limit]
     return max(fitting, key=lambda outcome: quality(outcome, score), default=None)
 
 

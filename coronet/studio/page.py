@@ -8,7 +8,7 @@ from coronet.errors import RunError
 from coronet.studio import address, charts, glossary, text
 from coronet.studio.api import build_api
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
-from coronet.studio.compare import build_compare
+from coronet.studio.compare import UNITS, build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.export import build_export
@@ -33,6 +33,7 @@ def build(desk: Desk) -> gr.Blocks:
         choosing = build_choosing()
         # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
         # secret: a fixed key lets it outlive a restart of the server.
+        compared = gr.State({})  # what the address says of the comparison
         saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
         with gr.Tabs(elem_id="tabs") as tabs:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
@@ -43,7 +44,7 @@ def build(desk: Desk) -> gr.Blocks:
             with opened["train"]:
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
-                build_compare(desk, choosing, opened["compare"])
+                build_compare(desk, choosing, opened["compare"], compared)
             with opened["play"]:
                 build_play(desk, choosing, squeeze, opened["play"])
             with opened["export"]:
@@ -54,15 +55,15 @@ def build(desk: Desk) -> gr.Blocks:
         gr.HTML(glossary.meanings(), label=MEANINGS, elem_id="meanings")  # outside the tabs: each of them marks words
         connect_choosing(desk, choosing, models.cards)
         _connect_address(opened, choosing, squeeze)
-        _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
+        _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run, compared)
     return page
 
 
 def _connect_address(tabs: dict[str, gr.Tab], choosing: Choosing, squeeze: Squeeze) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     for name, tab in tabs.items():
-        script = f"() => {{ ({address.writer('tab', name)})(); {_RESIZE} }}"
-        tab.select(None, None, None, js=script, api_name=f"open_{name}", **hidden)
+        script = f"() => {{ ({address.writer('tab', name)})(); {_RESIZE} return {name!r}; }}"
+        tab.select(None, None, choosing.opened, js=script, api_name=f"open_{name}", **hidden)
     components: dict[str, gr.Dropdown | gr.Number] = {
         "model": choosing.model,
         "picture": choosing.picture,
@@ -81,12 +82,24 @@ def _open(
     squeeze: Squeeze,
     watch: Watch,
     saved_run: gr.BrowserState,
+    compared: gr.State,
 ) -> None:
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     restored = page.load(
         edge(Opening(desk).restore),
         saved_run,
-        [tabs, choosing.model, models.notice, squeeze.slider, squeeze.ratio, choosing.picture, watch.data, watch.run],
+        [
+            tabs,
+            choosing.model,
+            models.notice,
+            squeeze.slider,
+            squeeze.ratio,
+            choosing.picture,
+            choosing.opened,
+            compared,
+            watch.data,
+            watch.run,
+        ],
         queue=False,
         api_name="restore",
         **hidden,
@@ -111,13 +124,16 @@ class Opening:
         picture = address.known(query.get("picture"), pictures)
         ratio = address.read_ratio(query)
         run = self._known(query.get("run")) or self._known(saved_run)
+        tab = address.read_tab(query)
         return (
-            gr.Tabs(selected=address.read_tab(query)),
+            gr.Tabs(selected=tab),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
             ratio,
             ratio,
             gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
+            tab,
+            address.read_comparison(query, [outcome.key for outcome in self._desk.outcomes(model)], UNITS),
             gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
             gr.Dropdown(self._desk.run_names(), value=run),
         )

@@ -23,7 +23,7 @@ from coronet.studio.desk import Desk
 from coronet.studio.drawings import LARGEST_SIDE, read_drawing
 from coronet.studio.outcomes import SLIM, Outcome
 from coronet.studio.ready_nets import ReadyNet, ReadyNets
-from coronet.studio.squeeze import Latest
+from coronet.studio.latest import Latest
 from coronet.studio.translating import prepare_torch
 
 if TYPE_CHECKING:

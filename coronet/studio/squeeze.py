@@ -1,8 +1,6 @@
 """The Squeeze tab: slide, and see the slim net, its numbers and what was kept of every channel group at once."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from itertools import count
 from math import log2
 from typing import Any
 
@@ -14,8 +12,9 @@ from coronet.studio.address import FIRST_RATIO, LARGEST_RATIO
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.latest import Latest
 
-_MOST_VISITORS = 1000
+_TAB = "squeeze"
 _PRESETS = (2, 4, 8, 16)
 _TICKS = (1, 2, 4, 8, 16, 40)
 
@@ -46,26 +45,6 @@ show();
 """
 
 
-class Latest:
-    """Remembers each visitor's newest question, so that an answer nobody waits for any more is dropped."""
-
-    def __init__(self) -> None:
-        self._tickets: OrderedDict[str, int] = OrderedDict()
-        self._numbers = count(1)
-
-    def ask(self, visitor: str) -> int:
-        """Note that a visitor asks something new; give the question's ticket."""
-        ticket = self._tickets[visitor] = next(self._numbers)
-        self._tickets.move_to_end(visitor)
-        while len(self._tickets) > _MOST_VISITORS:
-            self._tickets.popitem(last=False)
-        return ticket
-
-    def is_stale(self, visitor: str, ticket: int | None) -> bool:
-        """Tell whether that visitor has asked something else since; one who never asked here is never late."""
-        return self._tickets.get(visitor, ticket) != ticket
-
-
 class Handlers:
     """What happens on an event: values in, values out."""
 
@@ -73,9 +52,9 @@ class Handlers:
         self._desk = desk
         self._latest = Latest()
 
-    def ask(self, request: gr.Request) -> int:
-        """Note that this visitor's choice has changed."""
-        return self._latest.ask(str(request.session_hash))
+    def ask(self, opened: str, request: gr.Request) -> int:
+        """Note that this visitor's choice has changed; while another tab is open, nobody waits for an answer."""
+        return self._latest.ask(str(request.session_hash), is_seen=opened == _TAB)
 
     def preview(
         self,
@@ -199,9 +178,9 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
     source.change(None, source, parts.shown, js="(picture) => picture", api_name="show_source", **hidden)
     ticket = gr.State(None)
     asked = gr.on(
-        [model.change, parts.ratio.change, source.change],
+        [model.change, parts.ratio.change, source.change, choosing.opened.change],
         edge(handlers.ask),
-        None,
+        choosing.opened,
         ticket,
         queue=False,
         trigger_mode="multiple",

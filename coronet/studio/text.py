@@ -15,6 +15,7 @@ TABS = {
     "export": "Export",
     "learn": "Learn",
 }
+OPENED = "The open tab"
 COPY_LINK = "Copy link"
 COPY_BY_HAND = "This address reopens what you see:"
 
@@ -96,6 +97,13 @@ TRADE_OFF = "Quality against MACs"
 OUTCOME = {"ready": "ready-made {ratio:.1f}×", "own": "your run {ratio:.1f}×"}
 KINDS = {"ready": "ready-made", "own": "runs of this studio"}
 OUTCOME_HEAD = ("Net", "MACs", "Size", "PSNR", "SSIM")
+MS_HEAD = "ms"
+MS_NOTE = "ms: one picture of the size the model was made for, by PyTorch with one thread on this server."
+MEASURE_MS = "Measure milliseconds here"
+MEASURING_MS = "Timing the nets in turn"
+MEASURED_MS = "Measured at {time}: limits in ms hold for this server."
+NO_MS = "Nothing is timed yet. Press “Measure milliseconds here” first."
+PNG = "Download as PNG"
 TEST_IMAGES = "test images"
 MACS_AXIS = "MACs (log)"
 NO_OUTCOME = "No slim net of this model has been trained yet. Start a run under Train: it appears here when it is done."
@@ -107,7 +115,7 @@ BEST = "best under the limit"
 LIMIT = "My limit"
 LIMIT_INFO = "Largest cost; 0 is none"
 UNIT = "Counted in"
-UNIT_INFO = "MACs or bytes, in millions"
+UNIT_INFO = "Millions of MACs or bytes, or ms"
 BEST_IS = "Best under {limit:g} {unit}: {net}."
 NONE_UNDER = "No net here is under {limit:g} {unit}. Raise the limit, or train a smaller one."
 CSV = "Download as CSV"
@@ -185,6 +193,8 @@ STATES = {
     "queued": "Waiting",
     "running": "Running",
     "pausing": "Pausing: the current step is finished and saved",
+    "keeping": "Stopping: the net as it is now is finished",
+    "discarding": "Being removed",
     "cancelling": "Cancelling: the current step is finished and saved",
     "paused": "Paused. Resume goes on where it stopped",
     "done": "Done",

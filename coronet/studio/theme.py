@@ -55,6 +55,7 @@ ul.cards button[aria-pressed=true] strong::after { content: " ✓"; }
 .said { min-height: 3em; margin: 0.3rem 0; }
 button.link { font: inherit; font-weight: 400; text-align: left; text-decoration: underline; cursor: pointer;
   padding: 0; border: 0; background: none; }
+p.files { display: flex; gap: 1.2rem; flex-wrap: wrap; }
 .closer { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 24rem)); }
 .closer figure, .worst figure { margin: 0; }
 .closer img { width: 100%; display: block; border-radius: 4px; }
@@ -88,6 +89,11 @@ progress::-moz-progress-bar { background: var(--color-accent); }
 dl.losses { display: flex; flex-wrap: wrap; gap: 0.2rem 1.4rem; margin: 0; font-variant-numeric: tabular-nums; }
 dl.losses div { display: flex; gap: 0.4rem; }
 dl.losses dd { margin: 0; font-weight: 600; }
+.spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+dl.words { margin: 0; }
+dl.words dt { font-weight: 600; margin-top: 0.4rem; }
+dl.words dd { margin: 0; }
+pre.log { overflow: auto; max-height: 14rem; font-size: 0.8rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 figure.preview { margin: 0; }
 figure.preview img { width: 100%; height: auto; image-rendering: auto; border-radius: 4px; }
 figure.preview figcaption { font-size: 0.85rem; }

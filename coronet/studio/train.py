@@ -1,17 +1,18 @@
 """The Train tab: start a run, watch it, stop it, take its result home."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
-from coronet.errors import RunError
+from coronet.errors import CoronetError, RunError
 from coronet.jobs import TRANSITIONS
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import channel_map, charts, text, time_lapse
+from coronet.studio import channel_map, charts, estimate, run_words, text, time_lapse, watching
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
@@ -20,10 +21,25 @@ from coronet.studio.follower import Follower
 from coronet.studio.form import component_for, settings_form, values_of
 from coronet.studio.routes import FILES
 from coronet.studio.squeeze import Squeeze
+from coronet.studio.starting import softening
+
+Wish = Literal["pause", "resume", "keep", "cancel", "discard"]
 
 _TICK_SECONDS = 2.0
 _MOST_POINTS = 300
 _ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method", "vgg")  # not in the advanced fold
+
+_TAB = "train"
+_WISHES: dict[Wish, str] = {
+    "pause": text.PAUSE,
+    "resume": text.RESUME,
+    "keep": run_words.KEEP,
+    "cancel": text.CANCEL,
+    "discard": run_words.DISCARD,
+}
+_REALLY = f"(run) => run && confirm({json.dumps(run_words.REALLY_DISCARD)}) ? run : ''"
+
+_POLITE = "element.setAttribute('role', 'status');"
 
 Seen = dict[str, Any]
 
@@ -35,10 +51,11 @@ class Handlers:
         self._desk = desk
         self._advanced = advanced
         self._follower = Follower()
+        self._estimates = estimate.Estimates()
 
-    def suit(self, model: str | None, data: str | None) -> str | None:
-        """Choose the data that belong to a demo model, where no folder was chosen."""
-        return self._desk.data_for(model, data)
+    def suit(self, model: str | None, data: str | None) -> tuple[str | None, float]:
+        """Choose the data that belong to a demo model, where no folder was chosen, and how its judges see pictures."""
+        return self._desk.data_for(model, data), softening(model)
 
     def methods(self) -> Any:
         """Give the compression methods with their titles."""
@@ -48,9 +65,7 @@ class Handlers:
         self, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
     ) -> Any:
         """Queue a compression of a model on a data folder of the server and give the run's name."""
-        names = ("ratio", "preset", "minutes", *self._advanced)
-        choices = values_of(CompressSettings, names, (ratio, preset, minutes, *advanced))
-        id = self._desk.start(model, data, choices)
+        id = self._desk.start(model, data, self._choices(ratio, preset, minutes, advanced))
         gr.Info(text.STARTED.format(id=id))
         return gr.Dropdown(self._desk.run_names(), value=id)
 
@@ -66,6 +81,35 @@ class Handlers:
         """Ask a run to save and stop for good; gives its state."""
         return self._desk.table.request_cancel(id or "")
 
+    def keep(self, id: str | None) -> str:
+        """Ask a run to end now and to finish with the net as it is; gives its state."""
+        return self._desk.table.request_keep(id or "")
+
+    def discard(self, id: str | None) -> tuple[Any, Any]:
+        """Ask for a run to be ended and removed with all its files; gives its state and the runs that are left."""
+        if not id:  # the visitor thought again
+            return gr.skip(), gr.skip()
+        state = self._desk.table.request_discard(id)
+        gr.Info(run_words.DISCARDED.format(id=id))
+        return state, gr.Dropdown(self._desk.run_names(), value=None)
+
+    def estimate(
+        self, opened: str, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
+    ) -> tuple[Any, Any]:
+        """Say how long a run with these choices would take; the timer asks again while that is measured."""
+        if opened != _TAB:
+            return gr.skip(), gr.Timer(active=False)
+        try:
+            settings = self._desk.settings(model, data, self._choices(ratio, preset, minutes, advanced))
+            found = self._estimates.timing(settings)
+            return estimate.said(settings, found, self._desk.table), gr.Timer(active=found is None)
+        except CoronetError as error:  # no mistake yet: the visitor is still choosing
+            return charts.sentence(str(error), "problem"), gr.Timer(active=False)
+
+    def _choices(self, ratio: float, preset: str, minutes: str, advanced: Sequence[Any]) -> dict[str, Any]:
+        names = ("ratio", "preset", "minutes", *self._advanced)
+        return values_of(CompressSettings, names, (ratio, preset, minutes, *advanced))
+
     def look(self, id: str | None, seen: Seen) -> tuple[Any, ...]:
         """Show a run as it is now; what the page shows already is not sent again."""
         try:
@@ -74,7 +118,7 @@ class Handlers:
             job, run = self._desk.run(id)
             events = self._follower.events(run)
         except RunError as error:
-            closed = gr.Row(visible=False), None, "", "", "", "", *_buttons("none"), gr.Timer(active=False)
+            closed = gr.Row(visible=False), None, "", "", "", "", "", "", *_buttons("none"), gr.Timer(active=False)
             return charts.sentence(str(error)), *closed, {"id": id}
         steps = list(run.previews())
         done, widths = (events[-1]["done"], events[-1]["widths"]) if events else (0, None)
@@ -85,17 +129,22 @@ class Handlers:
             now["drawn"] = seen["drawn"]
         files = [name for name in FILES if (run.path / name).is_file()]
         return (
-            charts.progress(job, events),
+            charts.progress(job, events) + watching.trouble(job, run),
             gr.Row(visible=True) if changed else gr.skip(),
-            gr.skip() if is_drawn else charts.figure(_thin(events), run.settings.get("ratio")),
+            gr.skip() if is_drawn else self._figure(run, events),
             gr.skip() if not changed and steps[-1:] == seen.get("preview") else time_lapse.time_lapse(id, steps),
             gr.skip() if not changed and widths == seen.get("widths") else self._channels(run, widths),
             charts.result(run.report() if job.state == "done" else None) if changed else gr.skip(),
             charts.downloads(id, files) if changed else gr.skip(),
-            *(_buttons(job.state) if changed else [gr.skip()] * 3),
-            gr.Timer(active=job.active or job.state == "queued") if changed else gr.skip(),
+            gr.skip() if is_drawn else watching.explained(events),
+            charts.sentence(text.STATES[job.state]) if changed else gr.skip(),
+            *(_buttons(job.state) if changed else [gr.skip()] * len(_WISHES)),
+            gr.Timer(active=job.active or job.state in ("queued", "discarding")) if changed else gr.skip(),
             now,
         )
+
+    def _figure(self, run: Run, events: Sequence[charts.Event]) -> Any:
+        return charts.figure(_thin(events), run.settings.get("ratio"), watching.planned(run, events))
 
     def _channels(self, run: Run, widths: dict[str, int] | None) -> str:
         return channel_map.channel_map(self._desk.run_channels(run, widths) if widths else ())
@@ -122,34 +171,52 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         minutes = component_for(basic["minutes"])
     with gr.Accordion(text.ADVANCED, open=False):
         advanced = settings_form(CompressSettings, leave_out=_ASKED_ABOVE)
+    outlook = gr.HTML(label=run_words.ESTIMATED, js_on_load=_POLITE, elem_id="estimate")
     start = gr.Button(text.START, variant="primary", elem_id="start")
     gr.HTML(charts.sentence(text.SAFE_TO_CLOSE), label=text.SAFE_TO_CLOSE)
     handlers = Handlers(desk, [*advanced, "method"])
     run = _build_watch(handlers, saved_run)
+    choices = [choosing.model, squeeze.ratio, data, preset, minutes, *advanced.values(), method]
+    _connect_estimate(handlers, [choosing.opened, *choices], outlook)
     start.click(
         edge(handlers.start),
-        [choosing.model, squeeze.ratio, data, preset, minutes, *advanced.values(), method],
+        choices,
         run,
         concurrency_id="start",
         api_name="start_run",
         api_visibility="undocumented",
     )
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
-    choosing.model.change(edge(handlers.suit), [choosing.model, data], data, api_name="suit", **quiet)
+    choosing.model.change(
+        edge(handlers.suit), [choosing.model, data], [data, advanced["soften_judges"]], api_name="suit", **quiet
+    )
     choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
     return Watch(data, run)
+
+
+def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HTML) -> None:
+    timer = gr.Timer(_TICK_SECONDS, active=False)
+    gr.on(
+        [*(choice.change for choice in choices), timer.tick],
+        edge(handlers.estimate),
+        list(choices),
+        [outlook, timer],
+        queue=False,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_name="estimate",
+        api_visibility="undocumented",
+    )
 
 
 def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     gr.Markdown(f"## {text.WATCH}")
     seen, timer = gr.State({}), gr.Timer(_TICK_SECONDS, active=False)
     run = gr.Dropdown([], label=text.RUN, allow_custom_value=True, elem_id="run")
-    with gr.Row():
-        buttons = [
-            gr.Button(label, interactive=False, min_width=90, size="md", elem_id=name)
-            for name, label in (("pause", text.PAUSE), ("resume", text.RESUME), ("cancel", text.CANCEL))
-        ]
+    buttons = _build_wishes()
     state = gr.HTML(charts.sentence(text.NO_RUN), label=text.PROGRESS, elem_id="progress")
+    # What is shown changes with every step; a screen reader hears of a new state only.
+    spoken = gr.HTML(label=text.STATE, js_on_load=_POLITE, elem_id="spoken-state", elem_classes="spoken")
     with gr.Row(visible=False) as panel:
         with gr.Column(min_width=320):
             preview = gr.HTML(label=text.PREVIEW, js_on_load=time_lapse.SCRIPT, elem_id="run-preview")
@@ -157,28 +224,58 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
             downloads = gr.HTML(label=text.DOWNLOADS, elem_id="downloads")
         with gr.Column(min_width=320):
             plot = gr.Plot(label=text.PLOT, elem_id="plot")
+            losses = gr.HTML(label=run_words.LOSS_LIST, elem_id="loss-words")
             channels = gr.HTML(
                 label=text.MAP, js_on_load=channel_map.SCRIPT, elem_id="run-channels", elem_classes="numbers-panel"
             )
-    shown = [state, panel, plot, preview, channels, result, downloads, *buttons, timer, seen]
-    answer = gr.Textbox(label=text.STATE, visible=False)  # what the API gives; the page looks at the run instead
+    shown = [state, panel, plot, preview, channels, result, downloads, losses, spoken, *buttons.values(), timer, seen]
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     hidden = {**quiet, "api_visibility": "undocumented"}
     look = edge(handlers.look)
     timer.tick(look, [run, seen], shown, queue=False, api_name="tick", **hidden)
     run.change(look, [run, seen], shown, queue=False, api_name="look", **hidden)
     run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
-    for button, wish in zip(buttons, (handlers.pause, handlers.resume, handlers.cancel), strict=True):
-        name = wish.__name__
-        asked = button.click(edge(wish), run, answer, queue=False, api_name=f"{name}_run", **hidden)
-        asked.then(look, [run, seen], shown, queue=False, api_name=f"after_{name}", **hidden)
+    _connect_wishes(handlers, buttons, run, seen, shown)
     return run
 
 
+def _connect_wishes(
+    handlers: Handlers, buttons: dict[Wish, gr.Button], run: gr.Dropdown, seen: gr.State, shown: list[Any]
+) -> None:
+    answer = gr.Textbox(label=text.STATE, visible=False)  # the page looks at the run instead
+    quiet: dict[str, Any] = {"show_progress": "hidden", "queue": False, "api_visibility": "undocumented"}
+    wishes: dict[Wish, Any] = {
+        "pause": handlers.pause,
+        "resume": handlers.resume,
+        "keep": handlers.keep,
+        "cancel": handlers.cancel,
+    }
+    for name, wish in wishes.items():
+        asked = buttons[name].click(edge(wish), run, answer, api_name=f"{name}_run", **quiet)
+        asked.then(edge(handlers.look), [run, seen], shown, api_name=f"after_{name}", **quiet)
+    # Through the queue: only there does the page hear that it is under way.
+    buttons["discard"].click(
+        edge(handlers.discard),
+        run,
+        [answer, run],
+        js=_REALLY,
+        api_name="discard_run",
+        show_progress="hidden",
+        api_visibility="undocumented",
+    )
+
+
+def _build_wishes() -> dict[Wish, gr.Button]:
+    with gr.Row():
+        return {
+            name: gr.Button(label, interactive=False, min_width=90, size="md", elem_id=name)
+            for name, label in _WISHES.items()
+        }
+
+
 def _buttons(state: str) -> list[gr.Button]:
-    """Make pause, resume and cancel a function of the state, never of the last click."""
-    possible = [event for event in ("pause", "resume", "cancel") if state in TRANSITIONS[event]]
-    return [gr.Button(interactive=event in possible) for event in ("pause", "resume", "cancel")]
+    """Make what can be wished a function of the state, never of the last click."""
+    return [gr.Button(interactive=state in TRANSITIONS[wish]) for wish in _WISHES]
 
 
 def _thin(events: Sequence[charts.Event]) -> Sequence[charts.Event]:

@@ -1,0 +1,44 @@
+"""The states of a job and what each event makes of them. Who causes the events stands in `jobs` and `worker`."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+State = Literal[
+    "queued", "running", "pausing", "keeping", "cancelling", "discarding",
+    "paused", "done", "cancelled", "failed", "interrupted",
+]  # fmt: skip
+Outcome = Literal["done", "failed", "stopped"]
+Event = Outcome | Literal["start", "pause", "keep", "cancel", "discard", "resume", "lost"]
+Moves = Mapping[State, State]
+
+ACTIVE: tuple[State, ...] = ("running", "pausing", "keeping", "cancelling")  # a process is at work
+RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
+# What each event makes of each state; a state that is not named stays as it is. "stopped" is a worker that obeyed.
+TRANSITIONS: Mapping[Event, Moves] = {
+    "start": {"queued": "running"},
+    "pause": {"queued": "paused", "running": "pausing"},
+    # The wish itself lies in the run folder, where it outlives the process: one that stopped needs a turn to obey.
+    "keep": {"running": "keeping", "pausing": "keeping", **dict.fromkeys(RESUMABLE, "queued")},
+    "cancel": {
+        "queued": "cancelled",
+        "running": "cancelling",
+        "pausing": "cancelling",
+        "keeping": "cancelling",
+        "paused": "cancelled",
+        "interrupted": "cancelled",
+    },
+    # A process may still be at work; `tick` ends it and removes the folder, whatever happens on the way.
+    "discard": dict.fromkeys(("queued", *ACTIVE, *RESUMABLE, "done"), "discarding"),
+    "resume": dict.fromkeys(RESUMABLE, "queued"),
+    "done": dict.fromkeys(ACTIVE, "done"),
+    "failed": dict.fromkeys(ACTIVE, "failed"),
+    "stopped": {"running": "paused", "pausing": "paused", "keeping": "paused", "cancelling": "cancelled"},
+    "lost": {
+        "running": "interrupted",
+        "pausing": "interrupted",
+        "keeping": "interrupted",
+        "cancelling": "cancelled",
+    },
+}
+LOST = "The run's process ended without a word: killed, out of memory, or the machine stopped. See its worker.log."
+RESTARTED = "The machine or the studio was restarted while this run was at work."
