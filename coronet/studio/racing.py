@@ -21,9 +21,9 @@ from coronet.studio import play_text
 from coronet.studio.address import LARGEST_RATIO
 from coronet.studio.desk import Desk
 from coronet.studio.drawings import LARGEST_SIDE, read_drawing
+from coronet.studio.latest import Latest
 from coronet.studio.outcomes import SLIM, Outcome
 from coronet.studio.ready_nets import ReadyNet, ReadyNets
-from coronet.studio.latest import Latest
 from coronet.studio.translating import prepare_torch
 
 if TYPE_CHECKING:
