@@ -10,41 +10,19 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from coronet.errors import RunError
 from coronet.files import make_folder
+from coronet.job_states import ACTIVE, RESUMABLE, TRANSITIONS, Event, Job, Outcome, State, fair_order
 from coronet.launcher import Launcher, LocalLauncher, Process
 from coronet.runs import Run
 
-State = Literal["queued", "running", "pausing", "cancelling", "paused", "done", "cancelled", "failed", "interrupted"]
-Outcome = Literal["done", "failed", "stopped"]
-Event = Outcome | Literal["start", "pause", "cancel", "resume", "lost"]
-Moves = Mapping[State, State]
+__all__ = ["ACTIVE", "LOST", "RESUMABLE", "RUN_ID", "TRANSITIONS", "Job", "JobTable", "Scheduler", "State"]
 
-ACTIVE: tuple[State, ...] = ("running", "pausing", "cancelling")  # a process is at work
-RESUMABLE: tuple[State, ...] = ("paused", "interrupted", "failed", "cancelled")
-# What each event makes of each state; a state that is not named stays as it is. "stopped" is a worker that obeyed.
-TRANSITIONS: Mapping[Event, Moves] = {
-    "start": {"queued": "running"},
-    "pause": {"queued": "paused", "running": "pausing"},
-    "cancel": {
-        "queued": "cancelled",
-        "running": "cancelling",
-        "pausing": "cancelling",
-        "paused": "cancelled",
-        "interrupted": "cancelled",
-    },
-    "resume": dict.fromkeys(RESUMABLE, "queued"),
-    "done": dict.fromkeys(ACTIVE, "done"),
-    "failed": dict.fromkeys(ACTIVE, "failed"),
-    "stopped": {"running": "paused", "pausing": "paused", "cancelling": "cancelled"},
-    "lost": {"running": "interrupted", "pausing": "interrupted", "cancelling": "cancelled"},
-}
 LOST = "The run's process ended without a word: killed, out of memory, or the machine stopped. See its worker.log."
 
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")  # folder names that may appear in addresses
@@ -53,35 +31,21 @@ _TABLE = "jobs.sqlite"
 _SCHEMA = """CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, turn INTEGER NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
     pid INTEGER, started INTEGER, heartbeat REAL, asked REAL,
-    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '')"""
+    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
+    owner TEXT NOT NULL DEFAULT '', begun INTEGER NOT NULL DEFAULT 0)"""
+# Columns that older tables lack. begun: the number of the job's last start among all starts, 0 for none.
+_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''", "begun": "INTEGER NOT NULL DEFAULT 0"}
 _MOST_QUEUED = 50
+_MOST_QUEUED_OF_ONE = 5
 _CANCEL_PATIENCE = 120.0  # seconds from the wish to cancel until the process is ended by force
 _LOOP_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One row: the execution of the run folder with this name."""
-
-    id: str
-    state: State
-    created: float  # seconds since 1970
-    done: int  # steps of the whole run
-    total: int
-    message: str  # why it failed or was interrupted, else empty
-    heartbeat: float | None  # when the last step was reported, seconds since 1970
-    ahead: int  # queued jobs that come first
-
-    @property
-    def active(self) -> bool:
-        """Tell whether a process is at work."""
-        return self.state in ACTIVE
-
-
 class JobTable:
     """The jobs of one folder of runs; any number of processes may use the same table at the same time.
 
+    Owners take turns. What an owner may see is not decided here, and a job without one belongs to nobody.
     Everything that takes an id raises RunError when there is no such job.
     """
 
@@ -93,18 +57,22 @@ class JobTable:
         with self._open() as rows:
             rows.execute("PRAGMA journal_mode=WAL")
             rows.execute(_SCHEMA)
+        with self._rows() as rows:
+            known = {row["name"] for row in rows.execute("PRAGMA table_info(jobs)")}
+            for name in _ADDED.keys() - known:
+                rows.execute(f"ALTER TABLE jobs ADD COLUMN {name} {_ADDED[name]}")
 
     # What a user asks for
 
-    def submit(self, run: Run) -> str:
+    def submit(self, run: Run, owner: str = "") -> str:
         """Queue a run of this folder and give its job's id; RunError when too many wait or it is not new."""
         if run.path.parent != self.runs:
             raise RunError(f"{run.path} does not lie in {self.runs}, whose jobs this table holds. Create it there.")
         with self._rows() as rows:
-            sql = "INSERT OR IGNORE INTO jobs (id, turn, state, created) VALUES (?, ?, 'queued', ?)"
-            if not rows.execute(sql, (run.name, _next_turn(rows), time.time())).rowcount:
+            sql = "INSERT OR IGNORE INTO jobs (id, turn, state, created, owner) VALUES (?, ?, 'queued', ?, ?)"
+            if not rows.execute(sql, (run.name, _next_turn(rows), time.time(), owner)).rowcount:
                 raise RunError(f"The run '{run.name}' was submitted before. Resume it instead.")
-            _refuse_long_queue(rows)
+            _refuse_long_queue(rows, owner)
         return run.name
 
     def request_pause(self, id: str) -> State:
@@ -157,7 +125,15 @@ class JobTable:
                 self._look_after(rows, row)
             active = rows.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0]
             for id in _queue(rows)[: max(0, self._workers - active)]:
+                rows.execute("UPDATE jobs SET begun=(SELECT MAX(begun) + 1 FROM jobs) WHERE id=?", (id,))
                 self._start(rows, id)
+
+    def forget(self, id: str) -> None:
+        """Drop a job from the table; RunError while a process is at work or it waits for one. Its folder stays."""
+        with self._rows() as rows:
+            if _row(rows, id)["state"] in ("queued", *ACTIVE):
+                raise RunError(f"The run '{id}' has not ended. Cancel it first.")
+            rows.execute("DELETE FROM jobs WHERE id=?", (id,))
 
     # What a worker does
 
@@ -165,8 +141,8 @@ class JobTable:
         """Enter a worker's process; give the state it finds, or None when the job is another's or not to be run."""
         with self._rows() as rows:
             row = _row(rows, id)
-            owner = _owner(row)
-            if owner not in (None, process) and row["state"] in ACTIVE and self._launcher.alive(owner):
+            before = _process(row)
+            if before not in (None, process) and row["state"] in ACTIVE and self._launcher.alive(before):
                 return None
             state = TRANSITIONS["start"].get(row["state"], row["state"])
             if state not in ACTIVE:
@@ -184,18 +160,18 @@ class JobTable:
         """Write how a worker's execution ended; nothing happens when the job has passed to another process."""
         with self._rows() as rows:
             row = _row(rows, id)
-            return _apply(rows, row, event, message) if _owner(row) == process else row["state"]
+            return _apply(rows, row, event, message) if _process(row) == process else row["state"]
 
     def _move(self, id: str, event: Event) -> State:
         with self._rows() as rows:
             return _apply(rows, _row(rows, id), event)
 
     def _look_after(self, rows: sqlite3.Connection, row: sqlite3.Row) -> None:
-        owner = _owner(row)
-        if owner is None or not self._launcher.alive(owner):
+        process = _process(row)
+        if process is None or not self._launcher.alive(process):
             _apply(rows, row, "lost", LOST)
         elif row["state"] == "cancelling" and time.time() - (row["asked"] or 0.0) > _CANCEL_PATIENCE:
-            self._launcher.kill(owner)
+            self._launcher.kill(process)
 
     def _start(self, rows: sqlite3.Connection, id: str) -> None:
         # Inside the transaction: a server that dies here leaves the row queued, and the worker enters itself.
@@ -260,7 +236,7 @@ def _apply(rows: sqlite3.Connection, row: sqlite3.Row, event: Event, message: st
         sql = "UPDATE jobs SET state=?, message=?, asked=? WHERE id=?"
         rows.execute(sql, (after, message, time.time(), row["id"]))
         if after == "queued":
-            _refuse_long_queue(rows)
+            _refuse_long_queue(rows, row["owner"])
             rows.execute("UPDATE jobs SET turn=?, pid=NULL, started=NULL WHERE id=?", (_next_turn(rows), row["id"]))
     return after
 
@@ -277,20 +253,27 @@ def _row(rows: sqlite3.Connection, id: str) -> sqlite3.Row:
     return row
 
 
-def _owner(row: sqlite3.Row) -> Process | None:
+def _process(row: sqlite3.Row) -> Process | None:
     return None if row["pid"] is None else Process(row["pid"], row["started"])
 
 
 def _queue(rows: sqlite3.Connection) -> list[str]:
-    return [row["id"] for row in rows.execute("SELECT id FROM jobs WHERE state='queued' ORDER BY turn")]
+    waiting = rows.execute("SELECT id, owner FROM jobs WHERE state='queued' ORDER BY turn").fetchall()
+    begun = rows.execute("SELECT owner, MAX(begun) FROM jobs GROUP BY owner").fetchall() if waiting else []
+    return fair_order([(id, owner) for id, owner in waiting], {owner: number for owner, number in begun})
 
 
 def _next_turn(rows: sqlite3.Connection) -> int:
     return int(rows.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM jobs").fetchone()[0])
 
 
-def _refuse_long_queue(rows: sqlite3.Connection) -> None:
-    if len(_queue(rows)) > _MOST_QUEUED:
+def _refuse_long_queue(rows: sqlite3.Connection, owner: str) -> None:
+    sql = "SELECT COUNT(*), COALESCE(SUM(owner=?), 0) FROM jobs WHERE state='queued'"
+    waiting, own = rows.execute(sql, (owner,)).fetchone()
+    if owner and own > _MOST_QUEUED_OF_ONE:
+        most = f"{_MOST_QUEUED_OF_ONE} of your runs are waiting, and no more are allowed"
+        raise RunError(f"{most}. Cancel one of them, or wait until one has started.")
+    if waiting > _MOST_QUEUED:
         raise RunError(f"More than {_MOST_QUEUED} runs are waiting. Cancel some, or start yours later.")
 
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from coronet.checkpoints import Checkpoint, save
 from coronet.errors import RunError
+from coronet.job_states import fair_order
 from coronet.jobs import ACTIVE, LOST, RESUMABLE, TRANSITIONS, JobTable, Scheduler
 from coronet.launcher import LocalLauncher, Process, identify, is_alive
 from coronet.networks import build, resnet_config
@@ -251,6 +252,82 @@ def test_the_queue_has_an_end(table: JobTable, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RunError, match="waiting"):
         submit(table, "b")
     assert [job.id for job in table.list()] == ["a"]
+
+
+def submit_for(table: JobTable, owner: str, *names: str) -> None:
+    for name in names:
+        table.submit(Run.create(table.runs / name, "compress", {}), owner)
+
+
+def test_owners_take_turns(table: JobTable, launches: Launches) -> None:
+    submit_for(table, "ann", "a1", "a2", "a3")
+    submit_for(table, "ben", "b1", "b2")
+    submit_for(table, "", "n1")
+    expected = ["a1", "b1", "n1", "a2", "b2", "a3"]
+    assert [table.job(name).ahead for name in expected] == [0, 1, 2, 3, 4, 5]
+    for name in expected:
+        table.tick()
+        assert launches.started[-1] == name
+        table.finish(name, owner(launches), "done")
+    assert launches.started == expected
+
+
+def test_who_had_a_start_long_ago_goes_before_who_had_one_lately(table: JobTable, launches: Launches) -> None:
+    for person, name in (("ann", "a1"), ("ben", "b1")):
+        submit_for(table, person, name)
+        table.tick()
+        table.finish(name, owner(launches), "done")
+    submit_for(table, "ben", "b2")
+    submit_for(table, "ann", "a2")
+    submit_for(table, "new", "c1")
+    assert [table.job(name).ahead for name in ("c1", "a2", "b2")] == [0, 1, 2]
+
+
+def test_a_fair_order_names_every_job_once_and_keeps_each_owners_order() -> None:
+    waiting = [(f"{owner}{number}", owner) for number in range(3) for owner in "zyx"]
+    order = fair_order(waiting, {"z": 5, "x": 2})
+    assert order[:3] == ["y0", "x0", "z0"]
+    assert sorted(order) == sorted(id for id, _ in waiting)
+    assert all([id for id in order if id[0] == owner] == [f"{owner}{n}" for n in range(3)] for owner in "xyz")
+
+
+def test_one_owner_has_few_waiting_runs_and_others_still_may(table: JobTable) -> None:
+    submit_for(table, "ann", *(f"a{number}" for number in range(5)))
+    with pytest.raises(RunError, match="5 of your runs are waiting"):
+        submit_for(table, "ann", "a5")
+    submit_for(table, "ben", "b0")
+    submit_for(table, "", *(f"n{number}" for number in range(7)))
+    table.request_cancel("a0")
+    submit_for(table, "ann", "a6")
+    with pytest.raises(RunError, match="of your runs"):
+        table.resume("a0")
+    assert table.state("a0") == "cancelled"
+
+
+def test_a_table_from_before_owners_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    old = """CREATE TABLE jobs (id TEXT PRIMARY KEY, turn INTEGER NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
+        pid INTEGER, started INTEGER, heartbeat REAL, asked REAL, done INTEGER NOT NULL DEFAULT 0,
+        total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '')"""
+    with sqlite3.connect(tmp_path / "runs" / "jobs.sqlite") as rows:
+        rows.execute(old)
+        rows.execute("INSERT INTO jobs (id, turn, state, created) VALUES ('old', 1, 'queued', 1.0)")
+    rows.close()
+    table = JobTable(tmp_path / "runs", Launches())
+    assert [(job.id, job.owner) for job in table.list()] == [("old", "")]
+    submit_for(table, "ann", "new")
+    table.tick()
+    assert {job.id: job.owner for job in JobTable(tmp_path / "runs", Launches()).list()} == {"old": "", "new": "ann"}
+
+
+def test_only_an_ended_job_is_forgotten(table: JobTable) -> None:
+    id = submit(table)
+    with pytest.raises(RunError, match="has not ended"):
+        table.forget(id)
+    table.request_cancel(id)
+    table.forget(id)
+    assert table.list() == ()
+    assert (table.runs / id).is_dir()
 
 
 def test_an_unknown_job_is_one_sentence(table: JobTable) -> None:
