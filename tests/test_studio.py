@@ -48,6 +48,7 @@ from coronet.studio.guard import read_people
 from coronet.studio.launch import main
 from coronet.studio.models import Handlers as ModelHandlers
 from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
+from coronet.studio.owned import Limits
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
@@ -97,7 +98,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def request(session: str = "visitor", **query: str) -> Any:
-    return SimpleNamespace(session_hash=session, query_params=query)
+    return SimpleNamespace(session_hash=session, query_params=query, headers={})
 
 
 # The desk
@@ -105,8 +106,10 @@ def request(session: str = "visitor", **query: str) -> Any:
 
 def test_models_are_those_given_shipped_and_uploaded(desk: Desk) -> None:
     save_tiny_model(desk.runs / "mine.safetensors")
-    assert desk.import_model(desk.runs / "mine.safetensors") == "uploaded/mine"
-    assert {"tiny.safetensors", "uploaded/mine"} <= set(desk.models())
+    name = desk.import_model(desk.runs / "mine.safetensors")
+    assert re.fullmatch("uploaded/mine-[0-9a-f]{16}", name)
+    assert {"tiny.safetensors", name} <= set(desk.models())
+    assert ("uploaded/mine", name) in desk.model_choices()
 
 
 def test_a_second_upload_of_a_name_is_kept_beside_the_first(desk: Desk) -> None:
@@ -133,8 +136,8 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(desk: Desk, tmp_path
 
 
 def test_a_full_shelf_takes_no_more_models(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coronet.studio.desk._MOST_IMPORTED", 0)
-    with pytest.raises(RunError, match="uploaded models"):
+    monkeypatch.setattr("coronet.studio.model_shelf.LIMITS", Limits(files=0, bytes=1, files_of_all=9))
+    with pytest.raises(RunError, match="You keep 0 uploaded models"):
         desk.import_model(desk.models_given[0])
 
 
@@ -200,7 +203,7 @@ def test_a_finished_run_stands_beside_the_ready_made_nets(desk: Desk) -> None:
     scores = {"to_teacher": {"psnr_db": 20.0, "ssim": 0.8}, "images": 3}
     run.write_report({"ratio": 3.0, "dense": cost, "slim": cost, "scores": scores})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JobTable, "list", lambda table: [SimpleNamespace(id=id, state="done")])
+        patch.setattr(JobTable, "list", lambda table: [SimpleNamespace(id=id, state="done", owner="")])
         outcomes = desk.outcomes("tiny.safetensors")
     assert [(outcome.kind, outcome.ratio) for outcome in outcomes] == [("own", 3.0)]
     assert "20.0 dB" in outcome_table(outcomes)
@@ -321,8 +324,8 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
     handlers, image = CompareHandlers(desk), Image.new("RGB", (32, 32))
-    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1") == (gr.skip(),) * 3
-    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1")
+    assert handlers.trained("demo/summer2winter", image, request(), "Drawing of a shoe 1") == (gr.skip(),) * 3
+    shown, figure, table = handlers.trained("demo/summer2winter", image, request(), "Summer 1")
     assert shown.count("<img") == 4
     assert "ready-made 4.0×" in table
     assert figure.visible
@@ -365,7 +368,7 @@ def test_every_tab_has_a_name() -> None:
 
 
 def test_demo_models_have_cards_with_a_translation(desk: Desk) -> None:
-    shown = ModelHandlers(desk).cards("demo/shoes")
+    shown = ModelHandlers(desk).cards("demo/shoes", request())
     assert shown.count("<button") == len(desk.models())
     assert shown.count("<img") == 2 * len(demo_names())
     assert "data-model='demo/shoes' aria-pressed='true'" in shown
@@ -444,38 +447,38 @@ def test_every_net_is_a_line_of_the_csv_file() -> None:
 
 def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> None:
     handlers = CompareHandlers(desk)
-    nets, net, task = handlers.nets(SUMMER, None)
+    nets, net, task = handlers.nets(SUMMER, None, request())
     assert len(nets.choices) == len(net.choices) == 4
     assert (net.value, task) == (nets.value[0], "summer2winter")
-    assert handlers.nets(SUMMER, nets.value[2])[1].value == nets.value[2]
-    assert handlers.nets("tiny.safetensors", "x")[1].value is None
+    assert handlers.nets(SUMMER, nets.value[2], request())[1].value == nets.value[2]
+    assert handlers.nets("tiny.safetensors", "x", request())[1].value is None
 
 
 def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    keys = handlers.nets(SUMMER, None)[0].value
-    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs")
+    keys = handlers.nets(SUMMER, None, request())[0].value
+    shown, _, table = handlers.trained(SUMMER, image, request(), "Summer 1", keys[:2], 200.0, "MMACs")
     assert shown.count("<img") == 2
     assert table.count("data-net=") == 4
     assert table.count(text.BEST) == 1
     assert "data:text/csv" in table
-    assert handlers.best(SUMMER, 1.0, "MMACs") == charts.sentence(
+    assert handlers.best(SUMMER, 1.0, "MMACs", request()) == charts.sentence(
         "No net here is under 1 MMACs. Raise the limit, or train a smaller one."
     )
-    assert handlers.best(SUMMER, 0, "MB") == ""
+    assert handlers.best(SUMMER, 0, "MB", request()) == ""
 
 
 def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    key = handlers.nets(SUMMER, None)[1].value
-    assert handlers.closer(SUMMER, image, key).count("<img") == 3
-    assert handlers.closer(SUMMER, image, "own/../../etc") == ""
-    shown = handlers.worst(SUMMER, key)
+    key = handlers.nets(SUMMER, None, request())[1].value
+    assert handlers.closer(SUMMER, image, key, request()).count("<img") == 3
+    assert handlers.closer(SUMMER, image, "own/../../etc", request()) == ""
+    shown = handlers.worst(SUMMER, key, request())
     means = [float(words) for words in re.findall(r": ([0-9.]+) of 255</figcaption>", shown)]
     assert len(means) == 4
     assert means == sorted(means, reverse=True)
     with pytest.raises(DataError):
-        handlers.worst(SUMMER, None)
+        handlers.worst(SUMMER, None, request())
 
 
 def test_equal_pictures_have_a_black_difference() -> None:
@@ -565,11 +568,11 @@ def test_wishes_give_the_state(started: tuple[TrainHandlers, str, Run]) -> None:
 
 def test_starting_from_the_form_reads_numbers_and_empty_fields(desk: Desk) -> None:
     handlers = TrainHandlers(desk, ["search_steps", "teacher"])
-    chosen = handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "", "120", False)
+    chosen = handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "", request(), "120", False)
     settings = desk.run(chosen.value)[1].settings
     assert (settings["minutes"], settings["search_steps"], settings["teacher"]) == (None, 120, False)
     with pytest.raises(SettingsError, match="'ten', but must be a number"):
-        handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "ten", "", True)
+        handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "ten", request(), "", True)
 
 
 def test_every_default_of_the_form_is_a_valid_choice() -> None:

@@ -15,6 +15,7 @@ from coronet.studio.desk import Desk
 from coronet.studio.differences import Compared
 from coronet.studio.edge import edge
 from coronet.studio.outcomes import Measure, Outcome, best_under, score_of
+from coronet.studio.visitors import visitor_of
 
 _MOST_TRAINED = 8  # pictures of trained nets
 _UNITS: dict[str, tuple[Measure, float]] = {"MMACs": ("macs", 1e6), "MB": ("bytes", 1e6)}
@@ -29,9 +30,9 @@ class Handlers:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def nets(self, model: str | None, net: str | None) -> tuple[Any, Any, Any]:
+    def nets(self, model: str | None, net: str | None, request: gr.Request) -> tuple[Any, Any, Any]:
         """List the trained nets of a model, and choose the published points of the task that its name speaks of."""
-        outcomes = self._desk.outcomes(model)
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         choices = [(outcome.label, outcome.key) for outcome in outcomes]
         keys = [outcome.key for outcome in outcomes]
         chosen = net if net in keys else next(iter(keys), None)
@@ -42,6 +43,7 @@ class Handlers:
         self,
         model: str | None,
         image: Image.Image | None,
+        request: gr.Request,
         name: str | None = None,
         nets: Sequence[str] | None = None,
         limit: float | None = None,
@@ -54,7 +56,7 @@ class Handlers:
         """
         if name and self._desk.sample_for(model, name):
             return gr.skip(), gr.skip(), gr.skip()
-        outcomes = self._desk.outcomes(model)
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         if not outcomes or image is None:
             return charts.sentence(text.NO_OUTCOME), gr.Plot(visible=False), ""
         wanted = [outcome for outcome in outcomes if nets is None or outcome.key in nets]
@@ -63,9 +65,9 @@ class Handlers:
         drawn = gr.Plot(comparison.figure(outcomes, best), visible=True)
         return comparison.pictures(shown), drawn, comparison.table(outcomes, best)
 
-    def best(self, model: str | None, limit: float | None, unit: Unit) -> str:
+    def best(self, model: str | None, limit: float | None, unit: Unit, request: gr.Request) -> str:
         """Name the best trained net of a model below a limit of cost."""
-        outcomes = self._desk.outcomes(model)
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         if not limit or not outcomes:
             return ""
         best = _best(outcomes, limit, unit)
@@ -77,22 +79,22 @@ class Handlers:
         """Choose the net whose row or point was pressed."""
         return str(event.value)
 
-    def closer(self, model: str | None, image: Image.Image | None, net: str | None) -> str:
+    def closer(self, model: str | None, image: Image.Image | None, net: str | None, request: gr.Request) -> str:
         """Lay the dense net's picture and a slim net's over each other, and show where they differ."""
-        found = self._find(model, net)
+        found = self._find(model, net, request)
         if found is None or image is None:
             return ""
         dense, slim = self._desk.translate_dense(model, image), self._desk.translate(found, image)
         return differences.closer(dense, slim, found.label)
 
-    def worst(self, model: str | None, net: str | None) -> str:
+    def worst(self, model: str | None, net: str | None, request: gr.Request) -> str:
         """Show the test pictures on which a slim net is furthest from the dense net."""
-        found = self._find(model, net)
+        found = self._find(model, net, request)
         if found is None:
             raise DataError(text.NO_NET)
         compared = [
             Compared(name, picture, self._desk.translate_dense(model, picture), self._desk.translate(found, picture))
-            for name, picture in self._desk.test_pictures(model).items()
+            for name, picture in self._desk.test_pictures(model, visitor_of(request)).items()
         ]
         return differences.worst(compared)
 
@@ -102,8 +104,9 @@ class Handlers:
             return gr.Plot(visible=False), ""
         return gr.Plot(comparison.published_figure(task), visible=True), comparison.published_table(task)
 
-    def _find(self, model: str | None, net: str | None) -> Outcome | None:
-        return next((outcome for outcome in self._desk.outcomes(model) if outcome.key == net), None)
+    def _find(self, model: str | None, net: str | None, request: gr.Request) -> Outcome | None:
+        outcomes = self._desk.outcomes(model, visitor_of(request))
+        return next((outcome for outcome in outcomes if outcome.key == net), None)
 
 
 @dataclass(frozen=True, slots=True)

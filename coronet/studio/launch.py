@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = PROJECT / "checkpoints" / "runs"
 DATA = PROJECT / "data"
-_UPLOAD_LIMIT = "300mb"  # the largest published generator has 218 MB
+_UPLOAD_LIMIT = "500mb"  # of a zip; what a model may have is checked where it is read
 _EXAMPLE = "example: python -m coronet studio --data ~/pictures/horse2zebra"
 
 
@@ -79,9 +79,9 @@ def make_desk(chosen: argparse.Namespace) -> Desk:
     table.adopt()
     # Beside the default runs, but inside a folder that was named: nothing is written next to that one.
     imported = (RUNS.parent if chosen.runs == RUNS else chosen.runs) / "imported"
-    return Desk(
-        table, imported, tuple(path.resolve() for path in chosen.model), tuple(folder.resolve() for folder in data)
-    )
+    is_personal = not chosen.listen and chosen.host in LOOPBACK and chosen.auth is None
+    models = tuple(path.resolve() for path in chosen.model)
+    return Desk(table, imported, models, tuple(folder.resolve() for folder in data), is_personal=is_personal)
 
 
 def serve(desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: Path) -> "gr.Blocks":

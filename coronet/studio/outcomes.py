@@ -20,7 +20,7 @@ class Outcome:
     """One trained slim net beside its dense net."""
 
     folder: Path
-    kind: str  # "ready" or "own"
+    kind: str  # "ready", "own", or "linked": of another visitor, who gave its link
     ratio: float
     report: Mapping[str, Any]
 
@@ -42,10 +42,12 @@ class Outcome:
         return int(self.report["slim"]["macs"])
 
 
-def find_outcomes(model: str, path: Path, ready: Iterable[Path], own: Iterable[Path]) -> list[Outcome]:
+def find_outcomes(
+    model: str, path: Path, ready: Iterable[Path], own: Iterable[Path], linked: Iterable[Path] = ()
+) -> list[Outcome]:
     """Find the finished compressions of a model, small ratios first; `model` is its name, `path` its file."""
     found = []
-    for kind, folders in (("ready", ready), ("own", own)):
+    for kind, folders in (("ready", ready), ("own", own), ("linked", linked)):
         for folder in folders:
             report, settings = (_read(folder / name) for name in (REPORT, SETTINGS))
             meant = settings.get("settings", {}).get("model")

@@ -8,11 +8,13 @@ from coronet.errors import RunError
 from coronet.studio import address, text
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
 from coronet.studio.compare import build_compare
+from coronet.studio.data_box import build_data_box, connect_data_box
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.models import Models, build_models
 from coronet.studio.squeeze import Squeeze, build_squeeze
 from coronet.studio.train import Watch, build_train
+from coronet.studio.visitors import Visitor, visitor_of
 
 # A figure that was drawn while its tab was hidden takes the width it has now.
 _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
@@ -30,6 +32,7 @@ def build(desk: Desk) -> gr.Blocks:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
             with opened["model"]:
                 models = build_models(desk, choosing)
+                data_box = build_data_box()
             with opened["squeeze"]:
                 squeeze = build_squeeze(desk, choosing)
             with opened["train"]:
@@ -37,6 +40,7 @@ def build(desk: Desk) -> gr.Blocks:
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
         connect_choosing(desk, choosing, models.cards)
+        connect_data_box(desk, data_box, watch.data_choice, choosing.picture)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
     return page
@@ -89,25 +93,30 @@ class Opening:
 
     def restore(self, saved_run: str | None, request: gr.Request) -> tuple[Any, ...]:
         """List models, pictures, data and runs; choose what the address names, and else a run of this browser."""
-        query = request.query_params
-        models, pictures = list(self._desk.models()), self._desk.pictures()
-        model = address.known(query.get("model"), models) or next(iter(models), None)
-        picture = address.known(query.get("picture"), pictures)
+        query, visitor = request.query_params, visitor_of(request)
+        models = self._desk.model_choices(visitor, query.get("model"))
+        pictures = self._desk.picture_choices(visitor, query.get("picture"))
+        names = [name for _, name in models]
+        model = address.known(query.get("model"), names) or next(iter(names), None)
+        picture = address.known(query.get("picture"), [name for _, name in pictures])
         ratio = address.read_ratio(query)
-        run = self._known(query.get("run")) or self._known(saved_run)
+        run = self._known(query.get("run"), visitor) or self._known(saved_run, visitor)
         return (
             gr.Tabs(selected=address.read_tab(query)),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
             ratio,
             ratio,
-            gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
-            gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
-            gr.Dropdown(self._desk.run_names(), value=run),
+            gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0][1]),
+            gr.Dropdown(self._desk.data_choices(visitor), value=self._desk.data_for(model, None, visitor)),
+            gr.Dropdown(self._desk.run_names(visitor), value=run),
         )
 
-    def _known(self, id: str | None) -> str | None:
+    def _known(self, id: str | None, visitor: Visitor) -> str | None:
+        """Give a run's name where there is such a run, and list it for who came by a link."""
         try:
-            return self._desk.run(id)[0].id if id else None
+            if id:
+                self._desk.run_shelf.open_link(self._desk.run(id)[0].id, visitor)
         except RunError:
             return None
+        return id or None

@@ -14,12 +14,14 @@ from coronet.settings import fields_of
 from coronet.studio import channel_map, charts, text, time_lapse
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
+from coronet.studio.data_box import DataChoice, build_data_choice
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import component_for, settings_form, values_of
 from coronet.studio.routes import FILES
 from coronet.studio.squeeze import Squeeze
+from coronet.studio.visitors import visitor_of
 
 _TICK_SECONDS = 2.0
 _MOST_POINTS = 300
@@ -36,23 +38,31 @@ class Handlers:
         self._advanced = advanced
         self._follower = Follower()
 
-    def suit(self, model: str | None, data: str | None) -> str | None:
+    def suit(self, model: str | None, data: str | None, request: gr.Request) -> str | None:
         """Choose the data that belong to a demo model, where no folder was chosen."""
-        return self._desk.data_for(model, data)
+        return self._desk.data_for(model, data, visitor_of(request))
 
     def methods(self) -> Any:
         """Give the compression methods with their titles."""
         return gr.Dropdown([(title, name) for name, title in self._desk.methods().items()])
 
     def start(
-        self, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
+        self,
+        model: str | None,
+        ratio: float,
+        data: str | None,
+        preset: str,
+        minutes: str,
+        request: gr.Request,
+        *advanced: Any,
     ) -> Any:
         """Queue a compression of a model on a data folder of the server and give the run's name."""
         names = ("ratio", "preset", "minutes", *self._advanced)
         choices = values_of(CompressSettings, names, (ratio, preset, minutes, *advanced))
-        id = self._desk.start(model, data, choices)
+        visitor = visitor_of(request)
+        id = self._desk.start(model, data, choices, visitor)
         gr.Info(text.STARTED.format(id=id))
-        return gr.Dropdown(self._desk.run_names(), value=id)
+        return gr.Dropdown(self._desk.run_names(visitor), value=id)
 
     def pause(self, id: str | None) -> str:
         """Ask a run to save and stop for now; gives its state."""
@@ -106,6 +116,7 @@ class Watch:
     """The components of this tab that the page fills when it opens."""
 
     data: gr.Dropdown
+    data_choice: DataChoice
     run: gr.Dropdown
 
 
@@ -116,7 +127,8 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
     with gr.Row():
         folders = ", ".join(map(str, desk.data))
         info = text.DATA_INFO.format(folders=folders) if folders else text.NO_DATA
-        data = gr.Dropdown([], label=text.DATA, info=info, allow_custom_value=True, scale=2, elem_id="data")
+        choice = build_data_choice(text.DATA, info)
+        data = choice.data
         method = component_for(basic["method"])  # by their titles once torch is there, which methods need
         preset = component_for(basic["preset"])
         minutes = component_for(basic["minutes"])
@@ -136,7 +148,7 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     choosing.model.change(edge(handlers.suit), [choosing.model, data], data, api_name="suit", **quiet)
     choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
-    return Watch(data, run)
+    return Watch(data, choice, run)
 
 
 def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
