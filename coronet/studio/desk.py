@@ -176,7 +176,7 @@ class Desk:
         return self.data_shelf.add(zip_path, visitor)
 
     def remove_data(self, name: str, visitor: Visitor = NOBODY) -> "ImportedData":
-        """Remove a visitor's data set and give what it was; DataError where it is not his, RunError while it is used."""
+        """Remove a data set of a visitor and give what it was; DataError where it is not his, RunError while in use."""
         data = self.data_shelf.own(name, visitor)
         self.run_shelf.refuse_needed("data", str(data.folder), data.name)
         self.data_shelf.remove(name, visitor)
