@@ -128,11 +128,13 @@ class JobTable:
                 rows.execute("UPDATE jobs SET begun=(SELECT MAX(begun) + 1 FROM jobs) WHERE id=?", (id,))
                 self._start(rows, id)
 
-    def forget(self, id: str) -> None:
-        """Drop a job from the table; RunError while a process is at work or it waits for one. Its folder stays."""
+    def discard(self, id: str) -> None:
+        """End a job's process at once, saving nothing, and drop the job from the table. Its folder stays."""
         with self._rows() as rows:
-            if _row(rows, id)["state"] in ("queued", *ACTIVE):
-                raise RunError(f"The run '{id}' has not ended. Cancel it first.")
+            row = _row(rows, id)
+            process = _process(row)
+            if row["state"] in ACTIVE and process is not None:
+                self._launcher.kill(process)
             rows.execute("DELETE FROM jobs WHERE id=?", (id,))
 
     # What a worker does

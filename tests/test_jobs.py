@@ -320,14 +320,17 @@ def test_a_table_from_before_owners_is_taken_over(tmp_path: Path) -> None:
     assert {job.id: job.owner for job in JobTable(tmp_path / "runs", Launches()).list()} == {"old": "", "new": "ann"}
 
 
-def test_only_an_ended_job_is_forgotten(table: JobTable) -> None:
-    id = submit(table)
-    with pytest.raises(RunError, match="has not ended"):
-        table.forget(id)
-    table.request_cancel(id)
-    table.forget(id)
-    assert table.list() == ()
-    assert (table.runs / id).is_dir()
+def test_a_discarded_job_is_ended_and_gone(table: JobTable, launches: Launches) -> None:
+    for name in ("running", "waiting"):
+        submit(table, name)
+    table.tick()
+    process = owner(launches)
+    for name in ("running", "waiting"):
+        table.discard(name)
+    assert (table.list(), launches.killed) == ((), [process])
+    assert (table.runs / "running").is_dir()
+    with pytest.raises(RunError, match="no run"):
+        table.finish("running", process, "done")
 
 
 def test_an_unknown_job_is_one_sentence(table: JobTable) -> None:

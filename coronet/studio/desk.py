@@ -23,6 +23,7 @@ from coronet.studio.model_shelf import ModelShelf, model_choices
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.owned import OwnedFiles, plain_name
 from coronet.studio.picture_shelf import PictureShelf, picture_words, read_picture
+from coronet.studio.rules import RuleBook
 from coronet.studio.run_shelf import RunShelf
 from coronet.studio.translating import prepare_torch, shrunk, translate
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
@@ -59,6 +60,7 @@ class Desk:
         self.data = data
         self.is_personal = is_personal
         self.visitors = VisitorTable(table.runs)
+        self.rule_book = RuleBook(table.runs)
         self.model_shelf = ModelShelf(OwnedFiles(imported, ".safetensors", is_personal), models_given)
         self.data_shelf = DataShelf(data, imported / "data", is_personal)
         self.picture_shelf = PictureShelf(OwnedFiles(imported / "pictures", ".png", is_personal), self.data_shelf)
@@ -235,7 +237,10 @@ class Desk:
         }  # no other path
         if demo and fixed["data"] == demo.data:
             fixed["direction"] = demo.direction
-        return self.run_shelf.start(from_json(CompressSettings, {**choices, **fixed}), visitor)
+        settings = from_json(CompressSettings, {**choices, **fixed})
+        if (rules := self.rule_book.rules()) is not None:
+            rules.check(settings)
+        return self.run_shelf.start(settings, visitor)
 
     def run(self, id: str) -> tuple[Job, Run]:
         """Look a run up, whoever owns it; RunError when there is no such run."""

@@ -28,6 +28,7 @@ from coronet.studio.visitors import (
 )
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+_SHORTEST_PASSWORD = 8
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATH = "/gradio_api/startup-events"  # Gradio asks itself once, without credentials; it tells nothing
 # Everything comes from this server; Gradio needs inline scripts, and its templates need eval.
@@ -96,17 +97,30 @@ class Guard:
 
 def read_people(path: Path) -> dict[str, str]:
     """Read names and passwords, one `name:password` a line; SettingsError where that fails or others may read it."""
+    entries = [line.partition(":") for line in _private_lines(path, "login")]
+    if not entries or not all(name and password for name, _, password in entries):
+        raise SettingsError(f"The login file {path} needs a line 'name:password' for each person. Add one.")
+    return {name: password for name, _, password in entries}
+
+
+def read_password(path: Path) -> str:
+    """Read the teacher's password, the one line of a file; SettingsError where that fails or others may read it."""
+    lines = _private_lines(path, "teacher's")
+    if len(lines) != 1 or len(lines[0].strip()) < _SHORTEST_PASSWORD:
+        least = f"one line, a password of at least {_SHORTEST_PASSWORD} characters"
+        raise SettingsError(f"The teacher's file {path} needs {least}. Write one.")
+    return lines[0].strip()
+
+
+def _private_lines(path: Path, which: str) -> list[str]:
     try:
         others_may_read = path.stat().st_mode & 0o077
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"The login file {path} cannot be read ({error}). Give a text file.") from error
+        raise SettingsError(f"The {which} file {path} cannot be read ({error}). Give a text file.") from error
     if others_may_read:
-        raise SettingsError(f"The login file {path} can be read by other users. Change that with: chmod 600 {path}")
-    entries = [line.partition(":") for line in lines if line.strip() and not line.startswith("#")]
-    if not entries or not all(name and password for name, _, password in entries):
-        raise SettingsError(f"The login file {path} needs a line 'name:password' for each person. Add one.")
-    return {name: password for name, _, password in entries}
+        raise SettingsError(f"The {which} file {path} can be read by other users. Change that with: chmod 600 {path}")
+    return [line for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _credentials(authorization: str) -> tuple[str, str]:

@@ -1,15 +1,13 @@
 """What trained slim nets of a model there are, ready-made or of this studio's runs, and which of them are best."""
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any, Literal
 
 from coronet.runs import REPORT, SETTINGS
-from coronet.studio import text
+from coronet.studio import sheets, text
 
 Measure = Literal["macs", "bytes"]
 SLIM = "slim.safetensors"
@@ -49,11 +47,19 @@ def find_outcomes(
     found = []
     for kind, folders in (("ready", ready), ("own", own), ("linked", linked)):
         for folder in folders:
-            report, settings = (_read(folder / name) for name in (REPORT, SETTINGS))
-            meant = settings.get("settings", {}).get("model")
-            if meant in (model, str(path)) and _is_complete(report) and (folder / SLIM).is_file():
-                found.append(Outcome(folder, kind, float(report["ratio"]), report))
+            meant = _read(folder / SETTINGS).get("settings", {}).get("model")
+            outcome = read_outcome(folder, kind) if meant in (model, str(path)) else None
+            if outcome is not None:
+                found.append(outcome)
     return sorted(found, key=lambda outcome: outcome.ratio)
+
+
+def read_outcome(folder: Path, kind: str = "own") -> Outcome | None:
+    """Read what came of a run; None where it is not finished or found something else."""
+    report = _read(folder / REPORT)
+    if not _is_complete(report) or not (folder / SLIM).is_file():
+        return None
+    return Outcome(folder, kind, float(report["ratio"]), report)
 
 
 def score_of(outcomes: Sequence[Outcome]) -> str:
@@ -92,11 +98,7 @@ def as_csv(outcomes: Sequence[Outcome]) -> str:
              "ratio": outcome.ratio, **outcome.report["slim"]}
             | {f"{name}.{part}": number for name, values in scores.items() for part, number in values.items()}
         )  # fmt: skip
-    written = StringIO()
-    writer = csv.DictWriter(written, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return written.getvalue()
+    return sheets.as_csv(rows)
 
 
 def _read(path: Path) -> dict[str, Any]:

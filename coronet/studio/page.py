@@ -5,14 +5,17 @@ from typing import Any
 import gradio as gr
 
 from coronet.errors import RunError
-from coronet.studio import address, text
+from coronet.studio import address, text, text_teacher
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
 from coronet.studio.compare import build_compare
 from coronet.studio.data_box import build_data_box, connect_data_box
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.gate import Gate
+from coronet.studio.group import build_group
 from coronet.studio.models import Models, build_models
 from coronet.studio.squeeze import Squeeze, build_squeeze
+from coronet.studio.teacher import PATH, build_teacher
 from coronet.studio.train import Watch, build_train
 from coronet.studio.visitors import Visitor, visitor_of
 
@@ -20,8 +23,8 @@ from coronet.studio.visitors import Visitor, visitor_of
 _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 
-def build(desk: Desk) -> gr.Blocks:
-    """Build the whole page; nothing heavy is loaded before someone looks at it."""
+def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
+    """Build the whole page; nothing heavy is loaded before someone looks at it. A gate adds the teacher's page."""
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
         choosing = build_choosing()
@@ -36,6 +39,8 @@ def build(desk: Desk) -> gr.Blocks:
             with opened["squeeze"]:
                 squeeze = build_squeeze(desk, choosing)
             with opened["train"]:
+                if gate is not None:
+                    build_group(desk, choosing, opened["train"])
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
@@ -43,6 +48,11 @@ def build(desk: Desk) -> gr.Blocks:
         connect_data_box(desk, data_box, watch.data_choice, choosing.picture)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
+        if gate is not None:
+            gr.Navbar(visible=False)  # who needs the other page knows its address
+    if gate is not None:
+        with page.route(text_teacher.TITLE, PATH, show_in_navbar=False):
+            build_teacher(desk, gate, page)
     return page
 
 
