@@ -10,6 +10,7 @@ from coronet.studio import charts, text_visitors
 from coronet.studio.data_shelf import report, uploaded_words
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.live import live_region
 from coronet.studio.owned import PREFIX
 from coronet.studio.visitors import Visitor, visitor_of
 
@@ -75,7 +76,7 @@ def build_data_box() -> DataBox:
             with gr.Column(min_width=300):
                 own = gr.Dropdown([], label=text_visitors.OWN_DATA, allow_custom_value=True, elem_id="own-data")
                 remove = gr.Button(text_visitors.REMOVE_DATA, size="sm", interactive=False, elem_id="remove-data")
-    said = gr.HTML(label=text_visitors.ADD_DATA, elem_id="data-said", elem_classes="live")
+    said = live_region(text_visitors.ADD_DATA, "data-said")
     return DataBox(file, said, own, remove)
 
 
@@ -93,7 +94,7 @@ def build_data_choice(label: str, info: str) -> DataChoice:
     with gr.Column(scale=2, min_width=300):
         data = gr.Dropdown([], label=label, info=info, allow_custom_value=True, elem_id="data")
         upload = gr.UploadButton(text_visitors.UPLOAD_DATA, file_types=[".zip"], size="sm", elem_id="data-upload")
-        said = gr.HTML(label=text_visitors.UPLOAD_DATA, elem_id="upload-said", elem_classes="live")
+        said = live_region(text_visitors.UPLOAD_DATA, "upload-said")
     return DataChoice(data, upload, said)
 
 

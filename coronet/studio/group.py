@@ -8,6 +8,7 @@ from coronet.studio import charts, text_teacher
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.live import live_region
 from coronet.studio.visitors import visitor_of
 
 
@@ -40,7 +41,7 @@ def build_group(desk: Desk, choosing: Choosing, tab: gr.Tab) -> None:
             max_lines=1,
             elem_id="group-name",
         )
-        said = gr.HTML(label=text_teacher.GROUP, elem_id="group-said", elem_classes="live")
+        said = live_region(text_teacher.GROUP, "group-said")
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "queue": False, "show_progress": "hidden"}
     gr.on([choosing.model.change, tab.select], edge(handlers.show), None, [allowed, name], api_name="group", **hidden)

@@ -16,6 +16,7 @@ from coronet.studio.classroom import Classroom, Row
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.gate import Gate
+from coronet.studio.live import live_region
 from coronet.studio.rules import PRESETS, Rules
 from coronet.studio.visitors import visitor_of
 
@@ -176,7 +177,7 @@ def _build_jobs(handlers: Handlers) -> tuple[gr.HTML, gr.Dropdown, gr.HTML]:
         pause = gr.Button(text_teacher.PAUSE, min_width=90, elem_id="pause-any")
         stop = gr.Button(text_teacher.STOP, min_width=90, elem_id="stop-any")
         stop_all = gr.Button(text_teacher.STOP_ALL, variant="stop", min_width=90, elem_id="stop-all")
-    said = gr.HTML(label=text_teacher.JOBS, elem_id="jobs-said", elem_classes="live")
+    said = live_region(text_teacher.JOBS, "jobs-said")
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "undocumented"}
     pause.click(edge(handlers.pause_any), run, said, api_name="pause_any", **quiet)
     stop.click(edge(handlers.stop_any), run, said, api_name="stop_any", **quiet)
@@ -208,7 +209,7 @@ def _build_rules(handlers: Handlers) -> tuple[tuple[Any, ...], gr.HTML]:
     with gr.Row():
         lock = gr.Button(text_teacher.LOCK, variant="primary", elem_id="lock")
         unlock = gr.Button(text_teacher.UNLOCK, elem_id="unlock")
-    said = gr.HTML(label=text_teacher.RULES, elem_id="rules", elem_classes="live")
+    said = live_region(text_teacher.RULES, "rules")
     quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "undocumented"}
     lock.click(edge(handlers.lock), list(rules), said, api_name="lock", **quiet)
     unlock.click(edge(handlers.unlock), None, said, api_name="unlock", **quiet)
@@ -220,7 +221,7 @@ def _build_reset(handlers: Handlers, rules_said: gr.HTML) -> None:
     with gr.Row(equal_height=False):
         word = gr.Textbox(label=text_teacher.CONFIRM, max_lines=1, elem_id="confirm-reset")
         reset = gr.Button(text_teacher.RESET_NOW, variant="stop", elem_id="reset")
-    said = gr.HTML(label=text_teacher.RESET, elem_id="reset-said", elem_classes="live")
+    said = live_region(text_teacher.RESET, "reset-said")
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     reset.click(edge(handlers.reset), word, [said, word, rules_said], api_name="reset", **hidden)
 
