@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ from coronet.studio.differences import difference_map
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
+from coronet.studio.gate import Gate
 from coronet.studio.guard import read_people
 from coronet.studio.launch import main
 from coronet.studio.models import Handlers as ModelHandlers
@@ -678,12 +680,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     runs = tmp_path_factory.mktemp("runs")
 
     async def build() -> dict[str, Any]:  # outside a loop Gradio makes loops of its own and never closes them
-        return build_page(Desk(JobTable(runs, NoLauncher()), runs / "imported")).get_config_file()
+        desk = Desk(JobTable(runs, NoLauncher()), runs / "imported")
+        return build_page(desk, Gate("a password")).get_config_file()
 
     return asyncio.run(build())
 
 
-CONTAINERS = {"tabs", "row", "column", "form", "group", "markdown", "state", "browserstate", "timer"}
+CONTAINERS = {"tabs", "row", "column", "form", "group", "markdown", "state", "browserstate", "timer", "navbar"}
 
 
 def test_every_control_has_a_label(config: dict[str, Any]) -> None:
@@ -708,9 +711,19 @@ def test_every_event_has_its_own_name(config: dict[str, Any]) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_there_is_one_first_heading(config: dict[str, Any]) -> None:
-    markdown = [component["props"]["value"] for component in config["components"] if component["type"] == "markdown"]
-    assert sum(words.startswith("# ") for words in markdown) == 1
+def test_each_page_has_one_first_heading(config: dict[str, Any]) -> None:
+    assert list(config["page"]) == ["", "teacher"]
+    for page in config["page"].values():
+        own = [component for component in config["components"] if component["id"] in page["components"]]
+        markdown = [component["props"]["value"] for component in own if component["type"] == "markdown"]
+        assert sum(words.startswith("# ") for words in markdown) == 1
+
+
+def test_a_studio_without_a_teacher_has_no_such_page(tmp_path: Path) -> None:
+    async def build() -> Any:
+        return build_page(Desk(JobTable(tmp_path, NoLauncher()), tmp_path / "imported"))
+
+    assert [path for path, *_ in asyncio.run(build()).pages] == [""]
 
 
 def test_every_setting_is_asked_for(config: dict[str, Any]) -> None:
@@ -743,7 +756,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    (folder / "teacher").write_text("correct horse")
+    (folder / "teacher").chmod(0o600)
     options = {"port": port, "runs": folder / "runs", "model": model, "auth": folder / "people"}
+    options["teacher"] = folder / "teacher"
     command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in options.items())]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -819,6 +835,82 @@ def test_a_file_that_was_not_uploaded_is_never_read(server: Server, event: str) 
     assert not list((server.runs / "imported").glob("*"))
 
 
+def send(client: httpx.Client, event: str, name: str, body: bytes) -> str:
+    """Upload a file as the page does and give it to a box; give the stream's last event."""
+    path = client.post("/gradio_api/upload", files={"files": (name, body)}).json()[0]
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}, "orig_name": name}
+    begun = client.post(f"/gradio_api/call/{event}", json={"data": [file]})
+    return client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}", timeout=120).text
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "words"),
+    [
+        ("add_model", "evil.pth", "evil.pth"),
+        ("upload_picture", "evil.png", "evil.png"),
+        ("add_data", "evil.zip", "evil.zip is no zip archive"),
+    ],
+)
+def test_a_box_says_what_is_wrong_and_takes_the_next_good_file(
+    server: Server, event: str, name: str, words: str, tmp_path: Path
+) -> None:
+    fill_with_pictures(tmp_path / "pictures" / "train")
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as archive:
+        for path in (tmp_path / "pictures" / "train").iterdir():
+            archive.write(path, f"train/{path.name}")
+    good = {
+        "add_model": server.model,
+        "upload_picture": tmp_path / "pictures" / "train" / "1.png",
+        "add_data": tmp_path / "good.zip",
+    }[event]
+    bad = (b"", b"<html>404</html>", b"\x80\x04cos\nsystem\n(S'true'\ntR.", b"PK\x03\x04" + bytes(100))
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        for body in bad:
+            answer = send(client, event, name, body)
+            assert answer.startswith("event: error"), answer
+            assert words.split()[0] in answer
+            assert text.UNEXPECTED not in answer
+        assert client.get("/").status_code == 200
+        assert send(client, event, good.name, good.read_bytes()).startswith("event: complete")
+
+
+def restored(server: Server, cookie: str, **query: str) -> list[Any]:
+    headers = {"cookie": f"coronet-visitor={cookie}"}
+    with httpx.Client(base_url=server.address, auth=server.login, headers=headers) as client:
+        answer = client.post("/gradio_api/run/restore", json={"data": [""]}, params=query)
+        assert answer.status_code == 200
+        return list(answer.json()["data"])
+
+
+def test_browsers_of_one_login_see_their_own_uploads_and_what_a_link_names(server: Server, tmp_path: Path) -> None:
+    ann, ben = "a" * 32, "b" * 32
+    fill_with_pictures(tmp_path / "pictures")
+    with httpx.Client(
+        base_url=server.address, auth=server.login, headers={"cookie": f"coronet-visitor={ann}"}
+    ) as client:
+        answer = send(client, "upload_picture", "anns.png", (tmp_path / "pictures" / "2.png").read_bytes())
+    name = re.search(r"uploaded/anns-[0-9a-f]{32}", answer)
+    assert name is not None
+    lists = [str(restored(server, cookie)[5]["choices"]) for cookie in (ann, ben)]
+    assert [name[0] in choices for choices in lists] == [True, False]
+    assert restored(server, ben, picture=name[0])[5]["value"] == name[0]
+
+
+def test_the_page_of_the_teacher_is_closed_over_http(server: Server) -> None:
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        assert client.get("/teacher").status_code == 200
+        for event, data in (
+            ("look_at_all", [{}]),
+            ("stop_all", []),
+            ("reset", ["RESET"]),
+            ("enter", ["correct horse"]),
+        ):
+            begun = client.post(f"/gradio_api/call/{event}", json={"data": data})
+            answer = client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}").text
+            assert answer.startswith("event: error"), event
+    assert httpx.get(f"{server.address}/teacher").status_code == 401
+
+
 def test_without_a_login_nothing_is_served(server: Server) -> None:
     paths = ["/", "/config", "/gradio_api/info", "/theme.css", "/runs/20260101-abc/slim.onnx", "/gradio_api/upload"]
     wrong = [
@@ -863,6 +955,7 @@ def test_a_login_file_must_be_private_and_complete(tmp_path: Path) -> None:
         (["--model", "/does/not/exist.pth"], "--model"),
         (["--workers", "0"], "--workers"),
         (["--port", "70000"], "--port"),
+        (["--teacher", "/does/not/exist"], "teacher's file"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(
