@@ -224,6 +224,9 @@ def test_what_nobody_owns_is_listed_in_a_personal_studio_only(desk: Desk) -> Non
     desk.table.adopt()
     assert [id for _, id in desk.run_names(ANN)] == [made_elsewhere.name]
     assert shared(desk).run_names(ANN) == shared(desk).run_names(NOBODY) == []
+    assert desk.run("mine")[1].name == "mine"
+    with pytest.raises(RunError, match="no run 'mine'"):
+        shared(desk).run("mine")
 
 
 def test_a_link_lists_a_run_and_lets_it_be_touched(desk: Desk) -> None:

@@ -793,18 +793,20 @@ def test_a_program_gets_a_preview_over_http(server: Server, tmp_path: Path) -> N
 
 
 def test_only_known_files_of_known_runs_are_served(server: Server) -> None:
-    run = Run.create(server.runs / "20260101-abc", "compress", {})
+    run = Run.create(server.runs / "20260101-0123456789ab", "compress", {})
     (run.path / "slim.onnx").write_bytes(b"onnx" * 1000)
     run.save_preview(5, Image.new("RGB", (4, 4)))
     (server.runs.parent / "outside.json").write_text("{}")
     (run.path / "lock").touch()
     with httpx.Client(base_url=server.address, auth=server.login) as client:
-        download = client.get("/runs/20260101-abc/slim.onnx")
+        download = client.get("/runs/20260101-0123456789ab/slim.onnx")
         assert download.content == b"onnx" * 1000
         assert "attachment" in download.headers["content-disposition"]
-        assert client.get("/runs/20260101-abc/previews/5").status_code == 200
+        assert client.get("/runs/20260101-0123456789ab/previews/5").status_code == 200
         names = ["previews/6", "previews/-1", "slim.safetensors", "settings.json", "lock", "state.pt", "..%2fx.json"]
-        paths = [f"/runs/20260101-abc/{name}" for name in names]
+        paths = [f"/runs/20260101-0123456789ab/{name}" for name in names]
+        Run.create(server.runs / "guessable", "compress", {}).write_report({})
+        paths += ["/runs/guessable/report.json"]
         paths += ["/runs/..%2f..%2fetc/report.json", "/runs/%2e%2e/outside.json", "/runs/none/report.json"]
         assert [client.get(path).status_code for path in paths] == [404] * len(paths)
 
@@ -899,20 +901,23 @@ def test_browsers_of_one_login_see_their_own_uploads_and_what_a_link_names(serve
 def test_the_page_of_the_teacher_is_closed_over_http(server: Server) -> None:
     with httpx.Client(base_url=server.address, auth=server.login) as client:
         assert client.get("/teacher").status_code == 200
-        for event, data in (
-            ("look_at_all", [{}]),
-            ("stop_all", []),
-            ("reset", ["RESET"]),
-            ("enter", ["correct horse"]),
-        ):
-            begun = client.post(f"/gradio_api/call/{event}", json={"data": data})
-            answer = client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}").text
-            assert answer.startswith("event: error"), event
+        calls = {"look_at_all": [{}], "stop_all": [], "reset": ["RESET"], "enter": ["correct horse"]}
+        for event, data in calls.items():
+            answer = client.post(f"/gradio_api/run/{event}", json={"data": data})
+            assert answer.status_code == 500, event
+            assert "Enter the password first" in answer.text or "cookies" in answer.text
     assert httpx.get(f"{server.address}/teacher").status_code == 401
 
 
 def test_without_a_login_nothing_is_served(server: Server) -> None:
-    paths = ["/", "/config", "/gradio_api/info", "/theme.css", "/runs/20260101-abc/slim.onnx", "/gradio_api/upload"]
+    paths = [
+        "/",
+        "/config",
+        "/gradio_api/info",
+        "/theme.css",
+        "/runs/20260101-0123456789ab/slim.onnx",
+        "/gradio_api/upload",
+    ]
     wrong = [
         "",
         "x",

@@ -98,14 +98,14 @@ def build_data_choice(label: str, info: str) -> DataChoice:
     return DataChoice(data, upload, said)
 
 
-def connect_data_box(desk: Desk, box: DataBox, choice: DataChoice, picture: gr.Dropdown) -> None:
+def connect_data_box(page: gr.Blocks, desk: Desk, box: DataBox, choice: DataChoice, picture: gr.Dropdown) -> None:
     """Let the box, and the button beside the list of Train, fill that list, the box's own and that of the pictures."""
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     lists_shown = [choice.data, box.own, picture]
     shown = [box.said, *lists_shown]
     add, lists = edge(handlers.add_data), edge(handlers.list_data)
-    added = box.file.upload(add, box.file, shown, concurrency_id="uploads", concurrency_limit=2, api_name="add_data")
+    added = box.file.upload(add, box.file, shown, concurrency_id="uploads", api_name="add_data")
     again = choice.upload.upload(
         add,
         choice.upload,
@@ -117,5 +117,6 @@ def connect_data_box(desk: Desk, box: DataBox, choice: DataChoice, picture: gr.D
     removed = box.remove.click(edge(handlers.remove_data), box.own, shown, queue=False, api_name="remove_data")
     for number, event in enumerate((added, again, removed)):
         event.then(lists, None, [box.own, box.remove], queue=False, api_name=f"list_data_{number}", **hidden)
+    page.load(lists, None, [box.own, box.remove], queue=False, api_name="list_data", **hidden)
     # The box is free for the next file, whether this one was good or not.
     added.then(None, None, box.file, js="() => null", api_name="clear_data_file", **hidden)

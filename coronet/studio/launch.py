@@ -118,7 +118,7 @@ def serve(
             footer_links=["api"],
             theme=make_theme(),
             css=CSS,
-            app_kwargs={"middleware": [guard], "routes": run_routes(desk.runs)},
+            app_kwargs={"middleware": [guard], "routes": run_routes(desk.runs, is_personal=desk.is_personal)},
         )
     except OSError as error:
         raise SettingsError(f"Port {port} of {host} cannot be used ({error}). Choose another with --port.") from error

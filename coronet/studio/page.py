@@ -45,7 +45,7 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"])
         connect_choosing(desk, choosing, models.cards)
-        connect_data_box(desk, data_box, watch.data_choice, choosing.picture)
+        connect_data_box(page, desk, data_box, watch.data_choice, choosing.picture)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
         if gate is not None:

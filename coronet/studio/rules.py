@@ -13,7 +13,7 @@ from coronet.studio import text_teacher as text
 
 PRESETS: tuple[str, ...] = next(field.choices for field in fields_of(CompressSettings) if field.name == "preset")
 _FILE = "rules.json"
-# What stays free beside presets, minutes and ratio: none of it makes a run longer than its preset.
+# What stays free beside presets, minutes and ratio: none of it adds steps to a run.
 _FREE = frozenset(
     {"model", "data", "method", "direction", "preprocess", "no_flip", "max_dataset_size", "seed", "budget", "vgg"}
     | {"preset", "minutes", "ratio"}

@@ -5,6 +5,7 @@ it, and may look at the run, pause, cancel and resume it. What nobody owns, beca
 copied here or asked for by a program, is listed in a personal studio only, which serves one machine without a login.
 """
 
+import re
 import secrets
 import shutil
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coronet.errors import RunError
-from coronet.jobs import ACTIVE, Job, JobTable
+from coronet.jobs import ACTIVE, RUN_ID, Job, JobTable
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import to_json
@@ -22,8 +23,14 @@ from coronet.studio import text_visitors
 from coronet.studio.owned import plain_name
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
 
+_UNGUESSABLE = re.compile(r"[0-9]{8}-[0-9a-f]{12}")  # as `start` names runs
 _MOST_LISTED = 50
 _NEEDS_ITS_INPUT = ("queued", *ACTIVE, "paused", "interrupted")
+
+
+def is_reachable(id: str, *, is_personal: bool) -> bool:
+    """Tell whether a run may be asked for by this name: a harmless one, and among others one that no one guesses."""
+    return (RUN_ID if is_personal else _UNGUESSABLE).fullmatch(id) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,12 @@ class RunShelf:
         return id
 
     def run(self, id: str) -> tuple[Job, Run]:
-        """Look a run up by its name, whoever owns it; RunError when there is no such run."""
+        """Look a run up by its name, whoever owns it; RunError when there is no such run.
+
+        A name that could be guessed, of a run that was not started here, is no key where the studio serves others.
+        """
+        if not is_reachable(id, is_personal=self.is_personal):
+            raise RunError(text_visitors.UNKNOWN_RUN.format(id=id[:80]))
         return self.table.job(id), Run.open(self.table.runs / id)
 
     def open_link(self, id: str, visitor: Visitor) -> None:

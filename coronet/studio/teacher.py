@@ -222,7 +222,7 @@ def _build_reset(handlers: Handlers, rules_said: gr.HTML) -> None:
         word = gr.Textbox(label=text_teacher.CONFIRM, max_lines=1, elem_id="confirm-reset")
         reset = gr.Button(text_teacher.RESET_NOW, variant="stop", elem_id="reset")
     said = live_region(text_teacher.RESET, "reset-said")
-    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    hidden: dict[str, Any] = {"queue": False, "api_visibility": "undocumented"}
     reset.click(edge(handlers.reset), word, [said, word, rules_said], api_name="reset", **hidden)
 
 

@@ -22,6 +22,7 @@ NO_OWN_DATA = "You have added no data set yet."
 REMOVE_DATA = "Remove this data set"
 UPLOADED_DATA = "{name} (your upload, {count} pictures)"
 UNKNOWN_DATA = "You have no data set '{name}'. Choose one of yours, or upload it again."
+UNKNOWN_RUN = "There is no run '{id}' here. Choose one from the list of runs."
 IN_USE = "The run {run} still needs {name}. Cancel that run, or wait until it is done, first."
 FOUND = "{name} was added: {layout}, {counts}, {size}."
 LAYOUTS = {"paired": "pairs A|B side by side", "unpaired": "two unpaired sides, A and B", "single": "pictures alone"}

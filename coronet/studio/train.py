@@ -66,15 +66,15 @@ class Handlers:
 
     def pause(self, id: str | None) -> str:
         """Ask a run to save and stop for now; gives its state."""
-        return self._desk.table.request_pause(id or "")
+        return self._desk.table.request_pause(self._desk.run(id or "")[0].id)
 
     def resume(self, id: str | None) -> str:
         """Queue a run that stopped before its end; gives its state."""
-        return self._desk.table.resume(id or "")
+        return self._desk.table.resume(self._desk.run(id or "")[0].id)
 
     def cancel(self, id: str | None) -> str:
         """Ask a run to save and stop for good; gives its state."""
-        return self._desk.table.request_cancel(id or "")
+        return self._desk.table.request_cancel(self._desk.run(id or "")[0].id)
 
     def look(self, id: str | None, seen: Seen) -> tuple[Any, ...]:
         """Show a run as it is now; what the page shows already is not sent again."""
