@@ -28,8 +28,8 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}\n\n{text.LEAD}")
         choosing = build_choosing()
-        # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
-        # secret: a fixed key lets it outlive a restart of the server.
+        # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which this
+        # browser knows anyway: a fixed key lets it outlive a restart of the server.
         saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
         with gr.Tabs(elem_id="tabs") as tabs:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}

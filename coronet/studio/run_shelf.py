@@ -96,7 +96,8 @@ class RunShelf:
         """Raise RunError where a run that has not ended was given this value, of something that is called `words`."""
         for job in self.table.list():
             if job.state in _NEEDS_ITS_INPUT and self._settings(job.id).get(setting) == value:
-                raise RunError(text_visitors.IN_USE.format(name=words, run=job.id))
+                # Which run is not told: it may be another visitor's, who has the name of an upload from a link.
+                raise RunError(text_visitors.IN_USE.format(name=words))
 
     def _settings(self, id: str) -> Mapping[str, Any]:
         try:

@@ -88,12 +88,12 @@ class Handlers:
     def pause_any(self, id: str | None, request: gr.Request) -> str:
         """Ask any run to save and stop for now."""
         self._gate.check(visitor_of(request))
-        return self._asked(id, self._classroom.pause(id or ""))
+        return _asked(id, self._classroom.pause(id or ""))
 
     def stop_any(self, id: str | None, request: gr.Request) -> str:
         """Ask any run to save and stop for good."""
         self._gate.check(visitor_of(request))
-        return self._asked(id, self._classroom.stop(id or ""))
+        return _asked(id, self._classroom.stop(id or ""))
 
     def stop_all(self, request: gr.Request) -> str:
         """Ask all runs that wait or are executed to stop for good."""
@@ -127,9 +127,6 @@ class Handlers:
             raise AccessError(text_teacher.NOT_CONFIRMED)
         said = charts.sentence(text_teacher.WAS_RESET.format(runs=self._classroom.reset()))
         return said, "", _rules_sentence(None)
-
-    def _asked(self, id: str | None, state: str) -> str:
-        return charts.sentence(text_teacher.ASKED.format(id=id, state=text.STATES[state]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +231,10 @@ def _connect(handlers: Handlers, parts: Parts, page: gr.Blocks, enter: gr.Button
     page.load(edge(handlers.restore), None, shown, api_name="restore_teacher", **hidden)
     looked = [parts.jobs, parts.run, parts.plot, parts.table, parts.seen]
     parts.timer.tick(edge(handlers.look), parts.seen, looked, api_name="look_at_all", **hidden)
+
+
+def _asked(id: str | None, state: str) -> str:
+    return charts.sentence(text_teacher.ASKED.format(id=f"…{(id or '')[-4:]}", state=text.STATES[state]))
 
 
 def _rules_sentence(rules: Rules | None) -> str:
