@@ -325,7 +325,7 @@ def test_a_reset_needs_its_word(handlers: Handlers, desk: Desk) -> None:
 
 
 def test_a_reset_removes_what_is_visitors_and_leaves_the_rest(handlers: Handlers, desk: Desk) -> None:
-    waiting, done = start(desk, ANN), finished(desk, BEN)
+    done, waiting = finished(desk, BEN), start(desk, ANN)
     kept = Run.create(desk.runs / "mine", "compress", {})
     desk.table.adopt()
     desk.rule_book.lock(("quick",), 0.0, 1.0, 4.0)
