@@ -9,7 +9,7 @@ import gradio as gr
 from coronet.studio import charts, text_visitors
 from coronet.studio.data_shelf import report, uploaded_words
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, free_box
 from coronet.studio.live import live_region
 from coronet.studio.owned import PREFIX
 from coronet.studio.visitors import Visitor, visitor_of
@@ -105,18 +105,22 @@ def connect_data_box(page: gr.Blocks, desk: Desk, box: DataBox, choice: DataChoi
     lists_shown = [choice.data, box.own, picture]
     shown = [box.said, *lists_shown]
     add, lists = edge(handlers.add_data), edge(handlers.list_data)
-    added = box.file.upload(add, box.file, shown, concurrency_id="uploads", api_name="add_data")
+    added = box.file.upload(
+        add, box.file, shown, show_progress_on=box.file, concurrency_id="uploads", api_name="add_data"
+    )
     again = choice.upload.upload(
         add,
         choice.upload,
         [choice.said, *lists_shown],
+        show_progress_on=choice.said,
         concurrency_id="uploads",
         api_name="add_data_to_train",
         **hidden,
     )
-    removed = box.remove.click(edge(handlers.remove_data), box.own, shown, queue=False, api_name="remove_data")
+    removed = box.remove.click(
+        edge(handlers.remove_data), box.own, shown, show_progress="hidden", api_name="remove_data"
+    )
     for number, event in enumerate((added, again, removed)):
-        event.then(lists, None, [box.own, box.remove], queue=False, api_name=f"list_data_{number}", **hidden)
+        event.success(lists, None, [box.own, box.remove], queue=False, api_name=f"list_data_{number}", **hidden)
     page.load(lists, None, [box.own, box.remove], queue=False, api_name="list_data", **hidden)
-    # The box is free for the next file, whether this one was good or not.
-    added.then(None, None, box.file, js="() => null", api_name="clear_data_file", **hidden)
+    free_box(added, box.file, "data_file")

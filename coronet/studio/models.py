@@ -13,7 +13,7 @@ from PIL import Image
 from coronet.studio import charts, text, text_visitors
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, free_box
 from coronet.studio.owned import plain_name
 from coronet.studio.picture_shelf import picture_words
 from coronet.studio.visitors import visitor_of
@@ -110,11 +110,17 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
     handlers, model = Handlers(desk), choosing.model
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     add_model = edge(handlers.add_model)
-    added = model_file.upload(add_model, model_file, [model, notice], concurrency_id="torch", api_name="add_model")
-    # The box is free for the next file, whether this one was good or not.
-    added.then(None, None, model_file, js="() => null", api_name="clear_file", **hidden)
+    added = model_file.upload(
+        add_model,
+        model_file,
+        [model, notice],
+        show_progress_on=model_file,
+        concurrency_id="torch",
+        api_name="add_model",
+    )
+    free_box(added, model_file, "file")
     model.change(edge(handlers.describe), model, facts, concurrency_id="torch", api_name="describe")
-    remove.click(edge(handlers.remove_model), model, model, queue=False, api_name="remove_model")
+    remove.click(edge(handlers.remove_model), model, model, show_progress="hidden", api_name="remove_model")
     model.change(
         edge(handlers.is_own), model, remove, queue=False, show_progress="hidden", api_name="is_own_model", **hidden
     )

@@ -48,8 +48,6 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
         connect_data_box(page, desk, data_box, watch.data_choice, choosing.picture)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run)
-        if gate is not None:
-            gr.Navbar(visible=False)  # who needs the other page knows its address
     if gate is not None:
         with page.route(text_teacher.TITLE, PATH, show_in_navbar=False):
             build_teacher(desk, gate, page)

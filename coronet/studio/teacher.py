@@ -149,7 +149,6 @@ class Parts:
 
 def build_teacher(desk: Desk, gate: Gate, page: gr.Blocks) -> None:
     """Build the page as a route of its own beside the main one."""
-    gr.Navbar(visible=False)
     gr.Markdown(f"# {text_teacher.TITLE}\n\n{text_teacher.LEAD}")
     with gr.Column(elem_id="teacher-form") as form:
         password = gr.Textbox(label=text_teacher.PASSWORD, type="password", max_lines=1, elem_id="teacher-password")
@@ -175,7 +174,7 @@ def _build_jobs(handlers: Handlers) -> tuple[gr.HTML, gr.Dropdown, gr.HTML]:
         stop = gr.Button(text_teacher.STOP, min_width=90, elem_id="stop-any")
         stop_all = gr.Button(text_teacher.STOP_ALL, variant="stop", min_width=90, elem_id="stop-all")
     said = live_region(text_teacher.JOBS, "jobs-said")
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "undocumented"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
     pause.click(edge(handlers.pause_any), run, said, api_name="pause_any", **quiet)
     stop.click(edge(handlers.stop_any), run, said, api_name="stop_any", **quiet)
     stop_all.click(edge(handlers.stop_all), None, said, api_name="stop_all", **quiet)
@@ -207,7 +206,7 @@ def _build_rules(handlers: Handlers) -> tuple[tuple[Any, ...], gr.HTML]:
         lock = gr.Button(text_teacher.LOCK, variant="primary", elem_id="lock")
         unlock = gr.Button(text_teacher.UNLOCK, elem_id="unlock")
     said = live_region(text_teacher.RULES, "rules")
-    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "undocumented"}
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
     lock.click(edge(handlers.lock), list(rules), said, api_name="lock", **quiet)
     unlock.click(edge(handlers.unlock), None, said, api_name="unlock", **quiet)
     return rules, said
@@ -219,18 +218,24 @@ def _build_reset(handlers: Handlers, rules_said: gr.HTML) -> None:
         word = gr.Textbox(label=text_teacher.CONFIRM, max_lines=1, elem_id="confirm-reset")
         reset = gr.Button(text_teacher.RESET_NOW, variant="stop", elem_id="reset")
     said = live_region(text_teacher.RESET, "reset-said")
-    hidden: dict[str, Any] = {"queue": False, "api_visibility": "undocumented"}
-    reset.click(edge(handlers.reset), word, [said, word, rules_said], api_name="reset", **hidden)
+    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    shown = [said, word, rules_said]
+    reset.click(edge(handlers.reset), word, shown, show_progress_on=reset, api_name="reset", **hidden)
 
 
 def _connect(handlers: Handlers, parts: Parts, page: gr.Blocks, enter: gr.Button, leave: gr.Button) -> None:
-    hidden: dict[str, Any] = {"api_visibility": "undocumented", "queue": False, "show_progress": "hidden"}
+    # Gradio shows the errors of queued events only.
+    quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     shown = [parts.form, parts.room, parts.password, parts.timer, *parts.rules, parts.rules_said]
-    gr.on([enter.click, parts.password.submit], edge(handlers.enter), parts.password, shown, api_name="enter", **hidden)
-    leave.click(edge(handlers.leave), None, shown, api_name="leave", **hidden)
-    page.load(edge(handlers.restore), None, shown, api_name="restore_teacher", **hidden)
     looked = [parts.jobs, parts.run, parts.plot, parts.table, parts.seen]
-    parts.timer.tick(edge(handlers.look), parts.seen, looked, api_name="look_at_all", **hidden)
+    look = edge(handlers.look)
+    entered = gr.on(
+        [enter.click, parts.password.submit], edge(handlers.enter), parts.password, shown, api_name="enter", **quiet
+    )
+    entered.success(look, parts.seen, looked, queue=False, api_name="first_look", **quiet)
+    leave.click(edge(handlers.leave), None, shown, api_name="leave", **quiet)
+    page.load(edge(handlers.restore), None, shown, queue=False, api_name="restore_teacher", **quiet)
+    parts.timer.tick(look, parts.seen, looked, queue=False, api_name="look_at_all", **quiet)
 
 
 def _asked(id: str | None, state: str) -> str:
