@@ -67,7 +67,7 @@ def test_a_zip_of_ones_own_is_trained_on_and_seen_by_no_one_else(
     expect(said).to_contain_text("My blocks was added: pairs A|B side by side, 4 pairs to train and 2 to test")
     expect(said).to_contain_text("32 pixels")
     expect(said).to_contain_text("Left out as no pictures: 1 file")
-    expect(said).to_have_attribute("role", "status")
+    expect(said.get_by_role("status")).to_contain_text("My blocks was added")
     expect(page.locator("#own-data input")).to_have_value(re.compile("My blocks"))
     assert page.evaluate(NAMELESS) == []
     keep_screenshots(page, "data-set")
@@ -81,6 +81,7 @@ def test_a_zip_of_ones_own_is_trained_on_and_seen_by_no_one_else(
 
     elsewhere = other.new_page()
     elsewhere.goto(address)
+    expect(elsewhere.locator("#model input")).to_have_value("tiny.safetensors")
     open_tab(elsewhere, "Train")
     assert "My blocks" not in choices(elsewhere, "data")
     elsewhere.goto(page.url)
@@ -114,6 +115,7 @@ def test_a_class_and_its_teacher(
     address, _ = open_studio("--model", str(tiny_model), "--teacher", str(tmp_path / "teacher"))
     page = visitor.new_page()
     page.goto(address)
+    expect(page.locator("#model input")).to_have_value("tiny.safetensors")  # the page has chosen its tab
     open_tab(page, "Train")
     page.locator("#group-name input, #group-name textarea").fill("The <b>foxes</b>")
     page.locator("#group-name input, #group-name textarea").press("Enter")
