@@ -6,6 +6,7 @@ CoronetError
 ├── DataError         an image or a data folder cannot be used
 ├── BudgetError       a compression ratio cannot be met
 ├── ExportError       an exported model does not compute what the original computes
+├── AccessError       somebody asked for what only the teacher may do
 ├── DownloadError     a file cannot be fetched, is not the expected one or cannot be unpacked
 └── RunError          a run folder cannot be written, read or resumed
 """
@@ -33,6 +34,10 @@ class BudgetError(CoronetError):
 
 class ExportError(CoronetError):
     """An exported model does not compute what the original computes."""
+
+
+class AccessError(CoronetError):
+    """Somebody asked for what only the teacher may do."""
 
 
 class DownloadError(CoronetError):

@@ -1,6 +1,7 @@
-"""The states of a job and what each event makes of them. Who causes the events stands in `jobs` and `worker`."""
+"""What a job is, its states, and what each event makes of them. Who causes the events stands in `jobs` and `worker`."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 State = Literal[
@@ -42,3 +43,23 @@ TRANSITIONS: Mapping[Event, Moves] = {
 }
 LOST = "The run's process ended without a word: killed, out of memory, or the machine stopped. See its worker.log."
 RESTARTED = "The machine or the studio was restarted while this run was at work."
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row: the execution of the run folder with this name."""
+
+    id: str
+    state: State
+    created: float  # seconds since 1970
+    done: int  # steps of the whole run
+    total: int
+    message: str  # why it failed or was interrupted, else empty
+    heartbeat: float | None  # when the last step was reported, seconds since 1970
+    ahead: int  # queued jobs that come first
+    owner: str = ""  # a hash of who asked for it, empty where nobody did: adopted, or asked for by a program
+
+    @property
+    def active(self) -> bool:
+        """Tell whether a process is at work."""
+        return self.state in ACTIVE

@@ -11,21 +11,18 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from coronet.ending import end_early, forget_ending
 from coronet.errors import RunError
 from coronet.files import make_folder
-from coronet.job_states import ACTIVE as ACTIVE
-from coronet.job_states import LOST as LOST
-from coronet.job_states import RESTARTED as RESTARTED
-from coronet.job_states import RESUMABLE as RESUMABLE
-from coronet.job_states import TRANSITIONS as TRANSITIONS
-from coronet.job_states import Event, Outcome, State
+from coronet.job_states import ACTIVE, LOST, RESTARTED, RESUMABLE, TRANSITIONS, Event, Job, Outcome, State
 from coronet.launcher import Launcher, LocalLauncher, Process
 from coronet.runs import Run
+from coronet.turns import fair_order, refuse_long_queue
+
+__all__ = ["ACTIVE", "LOST", "RESTARTED", "RESUMABLE", "RUN_ID", "TRANSITIONS", "Job", "JobTable", "State"]
 
 RUN_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")  # folder names that may appear in addresses
 
@@ -33,33 +30,18 @@ _TABLE = "jobs.sqlite"
 _SCHEMA = """CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, turn INTEGER NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
     pid INTEGER, started INTEGER, heartbeat REAL, asked REAL,
-    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '')"""
-_MOST_QUEUED = 50
+    done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
+    owner TEXT NOT NULL DEFAULT '', begun INTEGER NOT NULL DEFAULT 0)"""
+# Columns that older tables lack. begun: the number of the job's last start among all starts, 0 for none.
+_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''", "begun": "INTEGER NOT NULL DEFAULT 0"}
+_ASKING = ""  # in the place of the name of a job that is not there yet
 _CANCEL_PATIENCE = 120.0  # seconds from the wish to cancel until the process is ended by force
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One row: the execution of the run folder with this name."""
-
-    id: str
-    state: State
-    created: float  # seconds since 1970
-    done: int  # steps of the whole run
-    total: int
-    message: str  # why it failed or was interrupted, else empty
-    heartbeat: float | None  # when the last step was reported, seconds since 1970
-    ahead: int  # queued jobs that come first
-
-    @property
-    def active(self) -> bool:
-        """Tell whether a process is at work."""
-        return self.state in ACTIVE
 
 
 class JobTable:
     """The jobs of one folder of runs; any number of processes may use the same table at the same time.
 
+    Owners take turns. What an owner may see is not decided here, and a job without one belongs to nobody.
     Everything that takes an id raises RunError when there is no such job.
     """
 
@@ -71,18 +53,22 @@ class JobTable:
         with self._open() as rows:
             rows.execute("PRAGMA journal_mode=WAL")
             rows.execute(_SCHEMA)
+        with self._rows() as rows:
+            known = {row["name"] for row in rows.execute("PRAGMA table_info(jobs)")}
+            for name in _ADDED.keys() - known:
+                rows.execute(f"ALTER TABLE jobs ADD COLUMN {name} {_ADDED[name]}")
 
     # What a user asks for
 
-    def submit(self, run: Run) -> str:
+    def submit(self, run: Run, owner: str = "") -> str:
         """Queue a run of this folder and give its job's id; RunError when too many wait or it is not new."""
         if run.path.parent != self.runs:
             raise RunError(f"{run.path} does not lie in {self.runs}, whose jobs this table holds. Create it there.")
         with self._rows() as rows:
-            sql = "INSERT OR IGNORE INTO jobs (id, turn, state, created) VALUES (?, ?, 'queued', ?)"
-            if not rows.execute(sql, (run.name, _next_turn(rows), time.time())).rowcount:
+            sql = "INSERT OR IGNORE INTO jobs (id, turn, state, created, owner) VALUES (?, ?, 'queued', ?, ?)"
+            if not rows.execute(sql, (run.name, _next_turn(rows), time.time(), owner)).rowcount:
                 raise RunError(f"The run '{run.name}' was submitted before. Resume it instead.")
-            _refuse_long_queue(rows)
+            _refuse_long_queue(rows, owner)
         return run.name
 
     def request_pause(self, id: str) -> State:
@@ -132,6 +118,12 @@ class JobTable:
             queue = _queue(rows)
             return tuple(_to_job(row, queue) for row in rows.execute("SELECT * FROM jobs ORDER BY created DESC, id"))
 
+    def count_before(self, owner: str = "") -> int:
+        """Count the jobs at work and those that would have their turn before one that this owner asked for now."""
+        with self._open() as rows:
+            active = rows.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0]
+            return int(active) + _queue(rows, asking=owner).index(_ASKING)
+
     # What the server does
 
     def adopt(self) -> None:
@@ -149,8 +141,8 @@ class JobTable:
                     sql = "INSERT INTO jobs (id, turn, state, created) VALUES (?, ?, ?, ?)"
                     rows.execute(sql, (folder.name, _next_turn(rows), state, folder.stat().st_mtime))
             for row in rows.execute(f"SELECT * FROM jobs WHERE state IN {ACTIVE}").fetchall():
-                owner = _owner(row)
-                if owner is None or not self._launcher.alive(owner):
+                process = _process(row)
+                if process is None or not self._launcher.alive(process):
                     _apply(rows, row, "lost", RESTARTED)
 
     def tick(self) -> None:
@@ -162,6 +154,7 @@ class JobTable:
             active = sum(self._is_in_the_way(rows, row) for row in discarded)
             active += rows.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0]
             for id in _queue(rows)[: max(0, self._workers - active)]:
+                rows.execute("UPDATE jobs SET begun=(SELECT MAX(begun) + 1 FROM jobs) WHERE id=?", (id,))
                 self._start(rows, id)
 
     # What a worker does
@@ -170,8 +163,8 @@ class JobTable:
         """Enter a worker's process; give the state it finds, or None when the job is another's or not to be run."""
         with self._rows() as rows:
             row = _row(rows, id)
-            owner = _owner(row)
-            if owner not in (None, process) and row["state"] in ACTIVE and self._launcher.alive(owner):
+            before = _process(row)
+            if before not in (None, process) and row["state"] in ACTIVE and self._launcher.alive(before):
                 return None
             state = TRANSITIONS["start"].get(row["state"], row["state"])
             if state not in ACTIVE:
@@ -189,31 +182,31 @@ class JobTable:
         """Write how a worker's execution ended; nothing happens when the job has passed to another process."""
         with self._rows() as rows:
             row = _row(rows, id)
-            return _apply(rows, row, event, message) if _owner(row) == process else row["state"]
+            return _apply(rows, row, event, message) if _process(row) == process else row["state"]
 
     def _move(self, id: str, event: Event) -> State:
         with self._rows() as rows:
             return _apply(rows, _row(rows, id), event)
 
     def _look_after(self, rows: sqlite3.Connection, row: sqlite3.Row) -> None:
-        owner = _owner(row)
-        if owner is None or not self._launcher.alive(owner):
+        process = _process(row)
+        if process is None or not self._launcher.alive(process):
             _apply(rows, row, "lost", LOST)
         elif row["state"] == "cancelling":
-            self._lose_patience(row, owner)
+            self._lose_patience(row, process)
 
-    def _lose_patience(self, row: sqlite3.Row, owner: Process) -> None:
+    def _lose_patience(self, row: sqlite3.Row, process: Process) -> None:
         if time.time() - (row["asked"] or 0.0) > _CANCEL_PATIENCE:
-            self._launcher.kill(owner)
+            self._launcher.kill(process)
 
     def _is_in_the_way(self, rows: sqlite3.Connection, row: sqlite3.Row) -> bool:
         """Remove a discarded run, unless a process is still at work in it; True as long as one is.
 
         The row goes last: what a kill interrupts is done at the next tick.
         """
-        owner = _owner(row)
-        if owner is not None and self._launcher.alive(owner):
-            self._lose_patience(row, owner)
+        process = _process(row)
+        if process is not None and self._launcher.alive(process):
+            self._lose_patience(row, process)
             return True
         folder = self.runs / row["id"]
         shutil.rmtree(folder, ignore_errors=True)
@@ -260,7 +253,7 @@ def _apply(rows: sqlite3.Connection, row: sqlite3.Row, event: Event, message: st
         sql = "UPDATE jobs SET state=?, message=?, asked=? WHERE id=?"
         rows.execute(sql, (after, message, time.time(), row["id"]))
         if after == "queued":
-            _refuse_long_queue(rows)
+            _refuse_long_queue(rows, row["owner"])
             rows.execute("UPDATE jobs SET turn=?, pid=NULL, started=NULL WHERE id=?", (_next_turn(rows), row["id"]))
     return after
 
@@ -277,21 +270,26 @@ def _row(rows: sqlite3.Connection, id: str) -> sqlite3.Row:
     return row
 
 
-def _owner(row: sqlite3.Row) -> Process | None:
+def _process(row: sqlite3.Row) -> Process | None:
     return None if row["pid"] is None else Process(row["pid"], row["started"])
 
 
-def _queue(rows: sqlite3.Connection) -> list[str]:
-    return [row["id"] for row in rows.execute("SELECT id FROM jobs WHERE state='queued' ORDER BY turn")]
+def _queue(rows: sqlite3.Connection, asking: str | None = None) -> list[str]:
+    """Give what waits, in order; with an owner who asks, also the job he would ask for now."""
+    found = rows.execute("SELECT id, owner FROM jobs WHERE state='queued' ORDER BY turn").fetchall()
+    waiting = [(id, owner) for id, owner in found] + ([] if asking is None else [(_ASKING, asking)])
+    begun = rows.execute("SELECT owner, MAX(begun) FROM jobs GROUP BY owner").fetchall() if waiting else []
+    return fair_order(waiting, {owner: number for owner, number in begun})
 
 
 def _next_turn(rows: sqlite3.Connection) -> int:
     return int(rows.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM jobs").fetchone()[0])
 
 
-def _refuse_long_queue(rows: sqlite3.Connection) -> None:
-    if len(_queue(rows)) > _MOST_QUEUED:
-        raise RunError(f"More than {_MOST_QUEUED} runs are waiting. Cancel some, or start yours later.")
+def _refuse_long_queue(rows: sqlite3.Connection, owner: str) -> None:
+    sql = "SELECT COUNT(*), COALESCE(SUM(owner=?), 0) FROM jobs WHERE state='queued'"
+    waiting, own = rows.execute(sql, (owner,)).fetchone()
+    refuse_long_queue(waiting, own if owner else 0)
 
 
 def _to_job(row: sqlite3.Row, queue: list[str]) -> Job:

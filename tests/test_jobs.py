@@ -25,6 +25,7 @@ from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.scheduler import Scheduler
 from coronet.settings import to_json
+from coronet.turns import fair_order
 from coronet.worker import work
 
 STATES = ("queued", *ACTIVE, "discarding", "paused", "done", "cancelled", "failed", "interrupted")
@@ -373,11 +374,88 @@ def test_a_run_is_submitted_once_and_only_to_its_own_table(table: JobTable, tmp_
 
 
 def test_the_queue_has_an_end(table: JobTable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coronet.jobs._MOST_QUEUED", 1)
+    monkeypatch.setattr("coronet.turns._MOST_QUEUED", 1)
     submit(table, "a")
     with pytest.raises(RunError, match="waiting"):
         submit(table, "b")
     assert [job.id for job in table.list()] == ["a"]
+
+
+def submit_for(table: JobTable, owner: str, *names: str) -> None:
+    for name in names:
+        table.submit(Run.create(table.runs / name, "compress", {}), owner)
+
+
+def test_owners_take_turns(table: JobTable, launches: Launches) -> None:
+    submit_for(table, "ann", "a1", "a2", "a3")
+    submit_for(table, "ben", "b1", "b2")
+    submit_for(table, "", "n1")
+    expected = ["a1", "b1", "n1", "a2", "b2", "a3"]
+    assert [table.job(name).ahead for name in expected] == [0, 1, 2, 3, 4, 5]
+    for name in expected:
+        table.tick()
+        assert launches.started[-1] == name
+        table.finish(name, owner(launches), "done")
+    assert launches.started == expected
+
+
+def test_who_had_a_start_long_ago_goes_before_who_had_one_lately(table: JobTable, launches: Launches) -> None:
+    for person, name in (("ann", "a1"), ("ben", "b1")):
+        submit_for(table, person, name)
+        table.tick()
+        table.finish(name, owner(launches), "done")
+    submit_for(table, "ben", "b2")
+    submit_for(table, "ann", "a2")
+    submit_for(table, "new", "c1")
+    assert [table.job(name).ahead for name in ("c1", "a2", "b2")] == [0, 1, 2]
+
+
+def test_a_fair_order_names_every_job_once_and_keeps_each_owners_order() -> None:
+    waiting = [(f"{owner}{number}", owner) for number in range(3) for owner in "zyx"]
+    order = fair_order(waiting, {"z": 5, "x": 2})
+    assert order[:3] == ["y0", "x0", "z0"]
+    assert sorted(order) == sorted(id for id, _ in waiting)
+    assert all([id for id in order if id[0] == owner] == [f"{owner}{n}" for n in range(3)] for owner in "xyz")
+
+
+def test_one_owner_has_few_waiting_runs_and_others_still_may(table: JobTable) -> None:
+    submit_for(table, "ann", *(f"a{number}" for number in range(5)))
+    with pytest.raises(RunError, match="5 of your runs are waiting"):
+        submit_for(table, "ann", "a5")
+    submit_for(table, "ben", "b0")
+    submit_for(table, "", *(f"n{number}" for number in range(7)))
+    table.request_cancel("a0")
+    submit_for(table, "ann", "a6")
+    with pytest.raises(RunError, match="of your runs"):
+        table.resume("a0")
+    assert table.state("a0") == "cancelled"
+
+
+def test_a_table_from_before_owners_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    old = """CREATE TABLE jobs (id TEXT PRIMARY KEY, turn INTEGER NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
+        pid INTEGER, started INTEGER, heartbeat REAL, asked REAL, done INTEGER NOT NULL DEFAULT 0,
+        total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '')"""
+    with sqlite3.connect(tmp_path / "runs" / "jobs.sqlite") as rows:
+        rows.execute(old)
+        rows.execute("INSERT INTO jobs (id, turn, state, created) VALUES ('old', 1, 'queued', 1.0)")
+    rows.close()
+    table = JobTable(tmp_path / "runs", Launches())
+    assert [(job.id, job.owner) for job in table.list()] == [("old", "")]
+    submit_for(table, "ann", "new")
+    table.tick()
+    assert {job.id: job.owner for job in JobTable(tmp_path / "runs", Launches()).list()} == {"old": "", "new": "ann"}
+
+
+def test_a_job_that_is_asked_for_now_comes_before_what_waits_of_an_owner_who_had_his_turn(table: JobTable) -> None:
+    assert table.count_before("ann") == 0
+    for name in ("first", "second", "third"):
+        submit_for(table, "ann", name)
+    table.tick()
+    assert (table.count_before("ann"), table.count_before("ben"), table.count_before()) == (3, 1, 1)
+    submit_for(table, "ben", "fourth")
+    assert table.job("fourth").ahead == 0
+    assert table.count_before("ben") == 3, "one at work, his own that waits, and one of ann's, whose turn is next"
 
 
 def test_an_unknown_job_is_one_sentence(table: JobTable) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -23,8 +25,10 @@ from coronet.studio.export import Handlers
 from coronet.studio.kit_routes import kit_routes
 from coronet.studio.kits import ITSELF, Net, Preparation, Shelf, find_net, nets
 from coronet.studio.snippets import javascript
+from coronet.studio.visitors import NOBODY
 
 ONNX = b"onnx" * 10
+BROWSER: Any = SimpleNamespace(headers={}, session_hash="page")
 
 
 def described(**changes: Any) -> dict[str, Any]:
@@ -212,13 +216,13 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_a_model_and_its_trained_nets_can_be_taken_home(desk: Desk) -> None:
-    found = nets(desk, "demo/shoes")
+    found = nets(desk, "demo/shoes", NOBODY)
     keys = ["model", "ready/shoes-2x", "ready/shoes-4x", "ready/shoes-8x", "ready/shoes-16x"]
     assert [net.key for net in found] == keys
     assert found[0].model == "demo/shoes"
     for hostile in ("../../etc", "own/../x", "", None, "ready/horse2zebra-2x"):
         with pytest.raises(DataError):
-            find_net(desk, "demo/shoes", hostile)
+            find_net(desk, "demo/shoes", hostile, NOBODY)
 
 
 # The handlers
@@ -227,26 +231,26 @@ def test_a_model_and_its_trained_nets_can_be_taken_home(desk: Desk) -> None:
 def test_a_link_names_the_net_and_else_a_slim_one_is_chosen(desk: Desk, tmp_path: Path) -> None:
     handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
     for asked, chosen in (("ready/shoes-8x", "ready/shoes-8x"), ("../x", "ready/shoes-2x"), (ITSELF, ITSELF)):
-        assert handlers.nets("demo/shoes", asked)[1] == chosen
-    assert handlers.nets(None, "x") == (gr.skip(), gr.skip())
+        assert handlers.nets("demo/shoes", asked, BROWSER)[1] == chosen
+    assert handlers.nets(None, "x", BROWSER) == (gr.skip(), gr.skip())
 
 
 def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: Path) -> None:
     packer = Packer()
     handlers = Handlers(desk, Shelf(tmp_path / "kits", packer))
     chosen = ("demo/shoes", "ready/shoes-8x")
-    assert handlers.look(*chosen, [])[0].count(text.ABSENT) == 1
-    handlers.prepare(*chosen, [])
-    shelf, net = handlers._shelf, find_net(desk, *chosen)
+    assert handlers.look(*chosen, [], BROWSER)[0].count(text.ABSENT) == 1
+    handlers.prepare(*chosen, [], BROWSER)
+    shelf, net = handlers._shelf, find_net(desk, *chosen, NOBODY)
     wait_for(shelf, net, "running")
-    status, button, result, code, timer, seen = handlers.look(*chosen, [])
-    assert text.STAGES["int8"] in status
+    status, button, result, code, timer, seen = handlers.look(*chosen, [], BROWSER)
+    assert text.STAGES["int8"] in re.sub("<[^>]+>", "", status), "whose words are marked for the glossary"
     assert "<progress value='3' max='6'" in status
     assert (button.interactive, timer.active, result, code) == (False, True, "", "")
-    assert handlers.look(*chosen, seen) == (gr.skip(),) * 6
+    assert handlers.look(*chosen, seen, BROWSER) == (gr.skip(),) * 6
     packer.go.set()
     found = wait_for(shelf, net, "ready")
-    status, button, result, code, timer, _ = handlers.look(*chosen, seen)
+    status, button, result, code, timer, _ = handlers.look(*chosen, seen, BROWSER)
     assert text.READY in status
     assert (button.visible, timer.active) == (False, False)
     assert f"href='/kits/{found.id}/bundle.zip' download" in result
@@ -259,7 +263,7 @@ def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: P
 def test_another_model_ends_the_asking(desk: Desk, tmp_path: Path) -> None:
     """The model is chosen above the tabs, while this one is closed and its timer runs."""
     handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
-    *rest, timer, seen = handlers.look("demo/horse2zebra", "ready/shoes-8x", ["x"])
+    *rest, timer, seen = handlers.look("demo/horse2zebra", "ready/shoes-8x", ["x"], BROWSER)
     assert (rest, timer.active, seen) == ([gr.skip()] * 4, False, [])
 
 

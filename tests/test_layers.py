@@ -18,7 +18,7 @@ errors clock parsing settings files downloads randomness images scenes published
 containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
 quantisation tracing export runs ending methods recipes lessons feature_training demo_card demo_build bundle
-launcher job_states jobs scheduler worker __init__ studio commands __main__
+launcher job_states turns jobs scheduler worker __init__ studio commands __main__
 """.split()  # noqa: SIM905
 
 LIGHT = ["coronet", "coronet.downloads", "coronet.recipes", "coronet.recipes.settings"]  # no torch, no gradio

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class NoLauncher:
 
 
 SIDE = 32
+BROWSER: Any = SimpleNamespace(headers={}, session_hash="page")
 TINY = "tiny.safetensors"
 SHOES, SHOES_4X = "demo/shoes", "ready/shoes-4x"
 
@@ -194,11 +196,11 @@ def test_what_is_no_question_is_refused_and_the_next_one_answered(
     sent: Any, handlers: Handlers, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = for_pad(handlers.play_answer)
-    problem = answer(sent)["problem"]
+    problem = answer(sent, BROWSER)["problem"]
     assert problem != text.UNEXPECTED
     assert len(problem) < 250
     assert caplog.records == []
-    assert "verdict" in answer(asked())
+    assert "verdict" in answer(asked(), BROWSER)
 
 
 def test_a_bug_goes_to_the_log_and_not_to_the_page(caplog: pytest.LogCaptureFixture) -> None:
@@ -209,7 +211,7 @@ def test_a_bug_goes_to_the_log_and_not_to_the_page(caplog: pytest.LogCaptureFixt
 def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:
     grey = save_net(tmp_path / "grey.safetensors", channels=1)
     desk = Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (grey,))
-    said = for_pad(Handlers(desk).play_open)(asked(model="grey.safetensors"))
+    said = for_pad(Handlers(desk).play_open)(asked(model="grey.safetensors"), BROWSER)
     assert said == {"problem": play_text.OTHER_CHANNELS.format(given=1, made=3)}
 
 
@@ -257,10 +259,10 @@ def test_an_untrained_cut_answers_at_the_ratio_asked_for(desk: Desk) -> None:
 
 
 def test_a_pad_has_the_size_of_its_model_and_samples_of_its_world(handlers: Handlers) -> None:
-    shoes = handlers.play_open(asked(model=SHOES, net=SHOES_4X))
+    shoes = handlers.play_open(asked(model=SHOES, net=SHOES_4X), BROWSER)
     assert (shoes["side"], shoes["net"]) == (128, "ready-made 4.0×")
     assert [sample["name"] for sample in shoes["samples"][:2]] == ["Drawing of a shoe 1", "Drawing of a shoe 2"]
-    tiny = handlers.play_open(asked())
+    tiny = handlers.play_open(asked(), BROWSER)
     assert (tiny["side"], tiny["net"]) == (SIDE, play_text.CUT)
     for opened in (shoes, tiny):
         assert all(read_drawing(sample["picture"], opened["side"]) for sample in opened["samples"])
@@ -277,12 +279,14 @@ def test_a_replaced_file_is_read_again(desk: Desk) -> None:
 
 
 def test_the_net_beside_the_ratio_is_chosen_unless_another_was(handlers: Handlers) -> None:
-    chosen = [handlers.nets(SHOES, net, ratio).value for net, ratio in ((None, 7.0), ("x'y", None), (CUT, 2.0))]
+    chosen = [
+        handlers.nets(SHOES, net, ratio, None, BROWSER).value for net, ratio in ((None, 7.0), ("x'y", None), (CUT, 2.0))
+    ]
     assert chosen == ["ready/shoes-8x", SHOES_4X, CUT]
-    assert handlers.nets(SHOES, "ready/shoes-16x", 4.0).value == "ready/shoes-16x"
-    assert handlers.nets(TINY, SHOES_4X, 4.0).value == CUT
-    assert handlers.nets(None, None, 0).value == CUT
-    of_address = [handlers.nets(SHOES, net, 4.0, "ready/shoes-2x").value for net in (None, "ready/shoes-16x")]
+    assert handlers.nets(SHOES, "ready/shoes-16x", 4.0, None, BROWSER).value == "ready/shoes-16x"
+    assert handlers.nets(TINY, SHOES_4X, 4.0, None, BROWSER).value == CUT
+    assert handlers.nets(None, None, 0, None, BROWSER).value == CUT
+    of_address = [handlers.nets(SHOES, net, 4.0, "ready/shoes-2x", BROWSER).value for net in (None, "ready/shoes-16x")]
     assert of_address == ["ready/shoes-2x", "ready/shoes-16x"]
 
 
@@ -340,13 +344,13 @@ def test_where_too_many_wait_the_next_one_is_told_at_once(
     release, noted = held
     monkeypatch.setattr(racing, "_MOST_WAITING", 1)
     handlers = Handlers(desk)
-    thread, found = in_thread(lambda: handlers.play_answer(asked()))
+    thread, found = in_thread(lambda: handlers.play_answer(asked(), BROWSER))
     assert [noted.get(timeout=60) for _ in range(2)] == ["anna", "a race"]
-    assert handlers.play_answer(asked(visitor="ben")) == {"later": True}
+    assert handlers.play_answer(asked(visitor="ben"), BROWSER) == {"later": True}
     release.set()
     thread.join(60)
     assert "verdict" in found[0]
-    assert "verdict" in handlers.play_answer(asked(visitor="ben"))
+    assert "verdict" in handlers.play_answer(asked(visitor="ben"), BROWSER)
 
 
 # Ready nets

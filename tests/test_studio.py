@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -46,11 +47,14 @@ from coronet.studio.differences import difference_map
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
 from coronet.studio.form import values_of
+from coronet.studio.gate import Gate
 from coronet.studio.guard import read_people
 from coronet.studio.latest import Latest
 from coronet.studio.launch import main
+from coronet.studio.literature import published
 from coronet.studio.models import Handlers as ModelHandlers
 from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
+from coronet.studio.owned import Limits
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
@@ -99,7 +103,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def request(session: str = "visitor", **query: str) -> Any:
-    return SimpleNamespace(session_hash=session, query_params=query)
+    return SimpleNamespace(session_hash=session, query_params=query, headers={})
 
 
 # The desk
@@ -107,8 +111,10 @@ def request(session: str = "visitor", **query: str) -> Any:
 
 def test_models_are_those_given_shipped_and_uploaded(desk: Desk) -> None:
     save_tiny_model(desk.runs / "mine.safetensors")
-    assert desk.import_model(desk.runs / "mine.safetensors") == "uploaded/mine"
-    assert {"tiny.safetensors", "uploaded/mine"} <= set(desk.models())
+    name = desk.import_model(desk.runs / "mine.safetensors")
+    assert re.fullmatch("uploaded/mine-[0-9a-f]{16}", name)
+    assert {"tiny.safetensors", name} <= set(desk.models())
+    assert ("uploaded/mine", name) in desk.model_choices()
 
 
 def test_a_second_upload_of_a_name_is_kept_beside_the_first(desk: Desk) -> None:
@@ -135,8 +141,8 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(desk: Desk, tmp_path
 
 
 def test_a_full_shelf_takes_no_more_models(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coronet.studio.desk._MOST_IMPORTED", 0)
-    with pytest.raises(RunError, match="uploaded models"):
+    monkeypatch.setattr("coronet.studio.model_shelf.LIMITS", Limits(files=0, bytes=1, files_of_all=9))
+    with pytest.raises(RunError, match="You keep 0 uploaded models"):
         desk.import_model(desk.models_given[0])
 
 
@@ -174,11 +180,11 @@ def test_a_run_shows_pictures_to_the_judges_of_a_demo_as_they_learned_to_see_the
     start = partial(desk.start, f"demo/{name}", DEMOS[name].data)
     assert desk.run(start({}))[1].settings["soften_judges"] == softening
     assert desk.run(start({"soften_judges": 0.5}))[1].settings["soften_judges"] == 0.5
-    assert TrainHandlers(desk, []).suit(f"demo/{name}", None) == (DEMOS[name].data, softening)
+    assert TrainHandlers(desk, []).suit(f"demo/{name}", None, request()) == (DEMOS[name].data, softening)
 
 
 def test_a_model_of_ones_own_has_judges_that_see_sharp_pictures(desk: Desk) -> None:
-    assert TrainHandlers(desk, []).suit("tiny.safetensors", "pairs") == ("pairs", 0.0)
+    assert TrainHandlers(desk, []).suit("tiny.safetensors", "pairs", request()) == ("pairs", 0.0)
 
 
 @pytest.mark.parametrize("name", demo_names())
@@ -215,7 +221,7 @@ def test_a_finished_run_stands_beside_the_ready_made_nets(desk: Desk) -> None:
     scores = {"to_teacher": {"psnr_db": 20.0, "ssim": 0.8}, "images": 3}
     run.write_report({"ratio": 3.0, "dense": cost, "slim": cost, "scores": scores})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JobTable, "list", lambda table: [SimpleNamespace(id=id, state="done")])
+        patch.setattr(JobTable, "list", lambda table: [SimpleNamespace(id=id, state="done", owner="")])
         outcomes = desk.outcomes("tiny.safetensors")
     assert [(outcome.kind, outcome.ratio) for outcome in outcomes] == [("own", 3.0)]
     assert "20.0 dB" in outcome_table(outcomes)
@@ -342,7 +348,7 @@ def test_a_closed_comparison_computes_nothing_and_an_opened_one_all_it_missed(de
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
     choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"], 0.0, "MMACs")
     assert handlers.trained(*choice, handlers.ask("train", request()), request()) == (gr.skip(),) * 3
-    assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x") == gr.skip()
+    assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x", request()) == gr.skip()
     assert handlers.trained(*choice, handlers.ask("compare", request()), request())[0].count("<img") == 1
 
 
@@ -407,7 +413,7 @@ def test_every_tab_has_a_name() -> None:
 
 
 def test_demo_models_have_cards_with_a_translation(desk: Desk) -> None:
-    shown = ModelHandlers(desk).cards("demo/shoes")
+    shown = ModelHandlers(desk).cards("demo/shoes", request())
     assert shown.count("<button") == len(desk.models())
     assert shown.count("<img") == 2 * len(demo_names())
     assert "data-model='demo/shoes' aria-pressed='true'" in shown
@@ -486,13 +492,13 @@ def test_every_net_is_a_line_of_the_csv_file() -> None:
 
 def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> None:
     handlers = CompareHandlers(desk)
-    nets, net, task, _, _, listed, _ = handlers.nets(SUMMER, None, [], [], {})
+    nets, net, task, _, _, listed, _ = handlers.nets(SUMMER, None, [], [], {}, request())
     assert len(nets.choices) == len(net.choices) == 4
     assert (net.value, task) == (nets.value[0], "summer2winter")
-    again = handlers.nets(SUMMER, nets.value[2], nets.value[:2], listed[:3], {})
+    again = handlers.nets(SUMMER, nets.value[2], nets.value[:2], listed[:3], {}, request())
     assert again[1].value == nets.value[2]
     assert again[0].value == [*nets.value[:2], nets.value[3]], "a net that is new since is chosen"
-    assert handlers.nets("tiny.safetensors", "x", [], [], {})[1].value is None
+    assert handlers.nets("tiny.safetensors", "x", [], [], {}, request())[1].value is None
 
 
 def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
@@ -505,7 +511,7 @@ def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
         "limit": 200.0,
         "unit": "MB",
     }
-    nets, net, _, limit, unit, _, after = handlers.nets(SUMMER, None, [], [], wanted)
+    nets, net, _, limit, unit, _, after = handlers.nets(SUMMER, None, [], [], wanted, request())
     assert (nets.value, net.value, limit, unit, after) == (wanted["nets"], wanted["net"], 200.0, "MB", {})
 
 
@@ -526,12 +532,12 @@ def test_what_an_address_says_in_vain_of_a_comparison_is_left_out(query: dict[st
 
 def test_a_limit_in_milliseconds_holds_once_the_nets_are_timed(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    assert handlers.best(SUMMER, 1e6, "ms") == charts.sentence(text.NO_MS)
+    assert handlers.best(SUMMER, 1e6, "ms", request()) == charts.sentence(text.NO_MS)
     shares: list[float] = []
-    assert "Measured" in handlers.measure_times(SUMMER, lambda share, desc: shares.append(share))
+    assert "Measured" in handlers.measure_times(SUMMER, request(), lambda share, desc: shares.append(share))
     assert shares[-1] == 1.0
-    assert "Best under 1e+06 ms" in handlers.best(SUMMER, 1e6, "ms")
-    assert "No net here is under 1e-06 ms" in handlers.best(SUMMER, 1e-6, "ms")
+    assert "Best under 1e+06 ms" in handlers.best(SUMMER, 1e6, "ms", request())
+    assert "No net here is under 1e-06 ms" in handlers.best(SUMMER, 1e-6, "ms", request())
     table = handlers.trained(SUMMER, image, "Summer 1", [], 1e6, "ms", None, request())[2]
     assert f">{text.MS_HEAD}</th>" in table
     assert table.count(text.BEST) == 1
@@ -543,29 +549,29 @@ def test_a_net_that_was_not_timed_meets_no_limit_in_milliseconds() -> None:
 
 def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    keys = handlers.nets(SUMMER, None, [], [], {})[0].value
+    keys = handlers.nets(SUMMER, None, [], [], {}, request())[0].value
     shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs", None, request())
     assert shown.count("<img") == 2
     assert table.count("data-net=") == 4
     assert table.count(text.BEST) == 1
     assert "data:text/csv" in table
-    assert handlers.best(SUMMER, 1.0, "MMACs") == charts.sentence(
+    assert handlers.best(SUMMER, 1.0, "MMACs", request()) == charts.sentence(
         "No net here is under 1 MMACs. Raise the limit, or train a smaller one."
     )
-    assert handlers.best(SUMMER, 0, "MB") == ""
+    assert handlers.best(SUMMER, 0, "MB", request()) == ""
 
 
 def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:
     handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    key = handlers.nets(SUMMER, None, [], [], {})[1].value
-    assert handlers.closer("compare", SUMMER, image, key).count("<img") == 3
-    assert handlers.closer("compare", SUMMER, image, "own/../../etc") == ""
-    shown = handlers.worst(SUMMER, key)
+    key = handlers.nets(SUMMER, None, [], [], {}, request())[1].value
+    assert handlers.closer("compare", SUMMER, image, key, request()).count("<img") == 3
+    assert handlers.closer("compare", SUMMER, image, "own/../../etc", request()) == ""
+    shown = handlers.worst(SUMMER, key, request())
     means = [float(words) for words in re.findall(r": ([0-9.]+) of 255</figcaption>", shown)]
     assert len(means) == 4
     assert means == sorted(means, reverse=True)
     with pytest.raises(DataError):
-        handlers.worst(SUMMER, None)
+        handlers.worst(SUMMER, None, request())
 
 
 def test_equal_pictures_have_a_black_difference() -> None:
@@ -575,7 +581,7 @@ def test_equal_pictures_have_a_black_difference() -> None:
 
 
 def test_published_points_are_hollow_and_never_joined(desk: Desk) -> None:
-    figure, table = CompareHandlers(desk).published("horse2zebra")
+    figure, table = published("horse2zebra")
     drawn = published_figure("horse2zebra").data
     assert figure.visible
     assert {trace.mode for trace in drawn} == {"markers"}
@@ -657,8 +663,8 @@ def test_wishes_give_the_state(started: tuple[TrainHandlers, str, Run]) -> None:
 
 def test_a_discarded_run_leaves_the_list_at_once(started: tuple[TrainHandlers, str, Run]) -> None:
     handlers, id, _ = started
-    assert handlers.discard("") == (gr.skip(), gr.skip()), "the visitor thought again"
-    state, runs = handlers.discard(id)
+    assert handlers.discard("", request()) == (gr.skip(), gr.skip()), "the visitor thought again"
+    state, runs = handlers.discard(id, request())
     assert (state, runs.choices, runs.value) == ("discarding", [], None)
 
 
@@ -735,11 +741,11 @@ def test_every_loss_is_explained() -> None:
 def test_an_estimate_waits_for_its_tab_and_says_what_is_missing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     handlers = TrainHandlers(desk, [])
     monkeypatch.setattr(handlers, "_estimates", SimpleNamespace(timing=lambda settings: None))
-    asked = ("tiny.safetensors", 4.0, "pairs", "quick", "")
+    asked = ("tiny.safetensors", 4.0, "pairs", "quick", "", request())
     assert handlers.estimate("compare", *asked)[0] == gr.skip()
     said, timer = handlers.estimate("train", *asked)
     assert (run_words.TIMING in said, timer.active) == (True, True)
-    said, timer = handlers.estimate("train", "tiny.safetensors", 4.0, "nowhere", "quick", "")
+    said, timer = handlers.estimate("train", "tiny.safetensors", 4.0, "nowhere", "quick", "", request())
     assert ("nowhere" in said, timer.active) == (True, False)
 
 
@@ -751,11 +757,11 @@ def test_a_ratio_that_cannot_be_met_is_refused_before_the_run_is_queued(desk: De
 
 def test_starting_from_the_form_reads_numbers_and_empty_fields(desk: Desk) -> None:
     handlers = TrainHandlers(desk, ["search_steps", "teacher"])
-    chosen = handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "", "120", False)
+    chosen = handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "", request(), "120", False)
     settings = desk.run(chosen.value)[1].settings
     assert (settings["minutes"], settings["search_steps"], settings["teacher"]) == (None, 120, False)
     with pytest.raises(SettingsError, match="'ten', but must be a number"):
-        handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "ten", "", True)
+        handlers.start("tiny.safetensors", 4.0, "pairs", "quick", "ten", request(), "", True)
 
 
 def test_every_default_of_the_form_is_a_valid_choice() -> None:
@@ -862,7 +868,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     runs = tmp_path_factory.mktemp("runs")
 
     async def build() -> dict[str, Any]:  # outside a loop Gradio makes loops of its own and never closes them
-        return build_page(Desk(JobTable(runs, NoLauncher()), runs / "imported")).get_config_file()
+        desk = Desk(JobTable(runs, NoLauncher()), runs / "imported")
+        return build_page(desk, Gate("a password")).get_config_file()
 
     return asyncio.run(build())
 
@@ -892,9 +899,19 @@ def test_every_event_has_its_own_name(config: dict[str, Any]) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_there_is_one_first_heading(config: dict[str, Any]) -> None:
-    markdown = [component["props"]["value"] for component in config["components"] if component["type"] == "markdown"]
-    assert sum(words.startswith("# ") for words in markdown) == 1
+def test_each_page_has_one_first_heading(config: dict[str, Any]) -> None:
+    assert list(config["page"]) == ["", "teacher"]
+    for page in config["page"].values():
+        own = [component for component in config["components"] if component["id"] in page["components"]]
+        markdown = [component["props"]["value"] for component in own if component["type"] == "markdown"]
+        assert sum(words.startswith("# ") for words in markdown) == 1
+
+
+def test_a_studio_without_a_teacher_has_no_such_page(tmp_path: Path) -> None:
+    async def build() -> Any:
+        return build_page(Desk(JobTable(tmp_path, NoLauncher()), tmp_path / "imported"))
+
+    assert [path for path, *_ in asyncio.run(build()).pages] == [""]
 
 
 def test_every_setting_is_asked_for(config: dict[str, Any]) -> None:
@@ -927,7 +944,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    (folder / "teacher").write_text("correct horse")
+    (folder / "teacher").chmod(0o600)
     options = {"port": port, "runs": folder / "runs", "model": model, "auth": folder / "people"}
+    options["teacher"] = folder / "teacher"
     command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in options.items())]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -961,18 +981,20 @@ def test_a_program_gets_a_preview_over_http(server: Server, tmp_path: Path) -> N
 
 
 def test_only_known_files_of_known_runs_are_served(server: Server) -> None:
-    run = Run.create(server.runs / "20260101-abc", "compress", {})
+    run = Run.create(server.runs / "20260101-0123456789ab", "compress", {})
     (run.path / "slim.onnx").write_bytes(b"onnx" * 1000)
     run.save_preview(5, Image.new("RGB", (4, 4)))
     (server.runs.parent / "outside.json").write_text("{}")
     (run.path / "lock").touch()
     with httpx.Client(base_url=server.address, auth=server.login) as client:
-        download = client.get("/runs/20260101-abc/slim.onnx")
+        download = client.get("/runs/20260101-0123456789ab/slim.onnx")
         assert download.content == b"onnx" * 1000
         assert "attachment" in download.headers["content-disposition"]
-        assert client.get("/runs/20260101-abc/previews/5").status_code == 200
+        assert client.get("/runs/20260101-0123456789ab/previews/5").status_code == 200
         names = ["previews/6", "previews/-1", "slim.safetensors", "settings.json", "lock", "state.pt", "..%2fx.json"]
-        paths = [f"/runs/20260101-abc/{name}" for name in names]
+        paths = [f"/runs/20260101-0123456789ab/{name}" for name in names]
+        Run.create(server.runs / "guessable", "compress", {}).write_report({})
+        paths += ["/runs/guessable/report.json"]
         paths += ["/runs/..%2f..%2fetc/report.json", "/runs/%2e%2e/outside.json", "/runs/none/report.json"]
         assert [client.get(path).status_code for path in paths] == [404] * len(paths)
 
@@ -1004,8 +1026,89 @@ def test_a_file_that_was_not_uploaded_is_never_read(server: Server, event: str) 
     assert not list((server.runs / "imported").glob("*"))
 
 
+def send(client: httpx.Client, event: str, name: str, body: bytes) -> str:
+    """Upload a file as the page does and give it to a box; give the stream's last event."""
+    path = client.post("/gradio_api/upload", files={"files": (name, body)}).json()[0]
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}, "orig_name": name}
+    begun = client.post(f"/gradio_api/call/{event}", json={"data": [file]})
+    return client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}", timeout=120).text
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "words"),
+    [
+        ("add_model", "evil.pth", "evil.pth"),
+        ("upload_picture", "evil.png", "evil.png"),
+        ("add_data", "evil.zip", "evil.zip is no zip archive"),
+    ],
+)
+def test_a_box_says_what_is_wrong_and_takes_the_next_good_file(
+    server: Server, event: str, name: str, words: str, tmp_path: Path
+) -> None:
+    fill_with_pictures(tmp_path / "pictures" / "train")
+    with zipfile.ZipFile(tmp_path / "good.zip", "w") as archive:
+        for path in (tmp_path / "pictures" / "train").iterdir():
+            archive.write(path, f"train/{path.name}")
+    good = {
+        "add_model": server.model,
+        "upload_picture": tmp_path / "pictures" / "train" / "1.png",
+        "add_data": tmp_path / "good.zip",
+    }[event]
+    bad = (b"", b"<html>404</html>", b"\x80\x04cos\nsystem\n(S'true'\ntR.", b"PK\x03\x04" + bytes(100))
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        for body in bad:
+            answer = send(client, event, name, body)
+            assert answer.startswith("event: error"), answer
+            assert words.split()[0] in answer
+            assert text.UNEXPECTED not in answer
+        assert client.get("/").status_code == 200
+        assert send(client, event, good.name, good.read_bytes()).startswith("event: complete")
+
+
+def restored(server: Server, cookie: str, **query: str) -> list[Any]:
+    headers = {"cookie": f"coronet-visitor={cookie}"}
+    with httpx.Client(base_url=server.address, auth=server.login, headers=headers) as client:
+        answer = client.post("/gradio_api/run/restore", json={"data": [""]}, params=query)
+        assert answer.status_code == 200
+        return list(answer.json()["data"])
+
+
+def test_browsers_of_one_login_see_their_own_uploads_and_what_a_link_names(server: Server, tmp_path: Path) -> None:
+    ann, ben = "a" * 32, "b" * 32
+    fill_with_pictures(tmp_path / "pictures")
+    with httpx.Client(
+        base_url=server.address, auth=server.login, headers={"cookie": f"coronet-visitor={ann}"}
+    ) as client:
+        answer = send(client, "upload_picture", "anns.png", (tmp_path / "pictures" / "2.png").read_bytes())
+    name = re.search(r"uploaded/anns-[0-9a-f]{32}", answer)
+    assert name is not None
+    lists = [str(restored(server, cookie)[5]["choices"]) for cookie in (ann, ben)]
+    assert [name[0] in choices for choices in lists] == [True, False]
+    assert restored(server, ben, picture=name[0])[5]["value"] == name[0]
+
+
+def test_the_page_of_the_teacher_is_closed_over_http(server: Server) -> None:
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        assert client.get("/teacher").status_code == 200
+        answer = client.post("/gradio_api/run/look_at_all", json={"data": [{}]})
+        assert (answer.status_code, "Enter the password first" in answer.text) == (500, True)
+        for event, data in {"stop_all": [], "reset": ["RESET"], "enter": ["correct horse"]}.items():
+            begun = client.post(f"/gradio_api/call/{event}", json={"data": data})
+            said = client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}").text
+            assert said.startswith("event: error"), event
+            assert "Enter the password first" in said or "cookies" in said
+    assert httpx.get(f"{server.address}/teacher").status_code == 401
+
+
 def test_without_a_login_nothing_is_served(server: Server) -> None:
-    paths = ["/", "/config", "/gradio_api/info", "/theme.css", "/runs/20260101-abc/slim.onnx", "/gradio_api/upload"]
+    paths = [
+        "/",
+        "/config",
+        "/gradio_api/info",
+        "/theme.css",
+        "/runs/20260101-0123456789ab/slim.onnx",
+        "/gradio_api/upload",
+    ]
     wrong = [
         "",
         "x",
@@ -1048,6 +1151,7 @@ def test_a_login_file_must_be_private_and_complete(tmp_path: Path) -> None:
         (["--model", "/does/not/exist.pth"], "--model"),
         (["--workers", "0"], "--workers"),
         (["--port", "70000"], "--port"),
+        (["--teacher", "/does/not/exist"], "teacher's file"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(

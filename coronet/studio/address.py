@@ -10,6 +10,8 @@ TABS = ("model", "squeeze", "train", "compare", "play", "export", "learn")
 LAST_LESSON = 5
 LARGEST_RATIO = 40
 FIRST_RATIO = 4.0
+OWN = "own/"  # before the run's name, in the key of its slim net
+MOST_NETS = 20  # that an address may name
 # What is written before the address was read would replace it; `opened` lifts the gate.
 _GATE = "coronetOpened"
 
@@ -51,6 +53,12 @@ def read_comparison(query: Mapping[str, str], nets: Collection[str], units: Coll
         if 0 <= limit < inf and query.get("unit", next(iter(units))) in units:
             found |= {"limit": limit, "unit": query.get("unit", next(iter(units)))}
     return found
+
+
+def read_runs_of_nets(query: Mapping[str, str]) -> list[str]:
+    """Give the runs whose slim nets an address names, in whatever tab, as keys of outcomes have them."""
+    keys = [*query.get("nets", "").split(","), query.get("net", "")][:MOST_NETS]
+    return list(dict.fromkeys(key.removeprefix(OWN) for key in keys if key.startswith(OWN)))
 
 
 def known(name: str | None, names: Collection[str]) -> str | None:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.events import api as endpoint
 from PIL import Image
 
-from coronet.errors import CheckpointError
+from coronet.errors import CheckpointError, DataError
 from coronet.studio import export_text, text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
@@ -20,6 +20,7 @@ from coronet.studio.follower import Follower
 from coronet.studio.kit_routes import FILES as KIT_FILES
 from coronet.studio.kits import ITSELF, Shelf, find_net
 from coronet.studio.routes import FILES
+from coronet.studio.visitors import NOBODY, Visitor, visitor_of
 
 _FROM_REPORT = ("dense", "slim", "scores", "teacher_scores")
 Json = dict[str, Any]
@@ -33,21 +34,24 @@ class Api:
         self._shelf = shelf
         self._follower = Follower()
 
-    def models(self) -> list[Json]:
+    def models(self, request: gr.Request) -> list[Json]:
         """List the models: name, whether it ships with the project, and the data that belong to it."""
-        desk = self._desk
-        return [{"name": name, "demo": desk.is_demo(name), "data": desk.data_for(name, None)} for name in desk.models()]
+        desk, visitor = self._desk, self._asker(request)
+        return [
+            {"name": name, "demo": desk.is_demo(name), "data": desk.data_for(name, None, visitor)}
+            for name in desk.models(visitor)
+        ]
 
     def describe(self, model: str) -> Json:
         """Say what a model is, what it costs at the size it was made for, and why it was recognised as that."""
         config, reasons = self._desk.describe(model)
         return {"config": config.to_json(), "reasons": list(reasons), "cost": self._desk.cost(model).to_json()}
 
-    def upload_model(self, file: str | None) -> str:
+    def upload_model(self, file: str | None, request: gr.Request) -> str:
         """Check a generator (.pth or .safetensors), keep it and give the name by which it can be chosen."""
         if file is None:
             raise CheckpointError(text.MISSING_MODEL)
-        return self._desk.import_model(Path(file))
+        return self._desk.import_model(Path(file), self._asker(request))
 
     def preview(
         self, model: str, ratio: float = 4.0, image: Image.Image | None = None
@@ -59,21 +63,26 @@ class Api:
         found = self._desk.preview(model, ratio, self._picture(model, image))
         return found.dense, found.slim, found.to_json()
 
-    def translate(self, model: str, net: str = ITSELF, image: Image.Image | None = None) -> Image.Image:
+    def translate(
+        self, model: str, request: gr.Request, net: str = ITSELF, image: Image.Image | None = None
+    ) -> Image.Image:
         """Translate an image, or a sample, by a model ("model") or by one of its trained nets, named as in outcomes."""
         picture = self._picture(model, image)
         if net == ITSELF:
             return self._desk.translate_dense(model, picture)
-        find_net(self._desk, model, net)
-        return self._desk.translate(
-            next(outcome for outcome in self._desk.outcomes(model) if outcome.key == net), picture
-        )
+        found = self._desk.outcome(model, net, self._asker(request))
+        if found is None:
+            raise DataError(export_text.NO_SUCH_NET.format(net=net[:80], model=model))
+        return self._desk.translate(found, picture)
 
-    def start(self, model: str, data: str = "", ratio: float = 4.0, settings: Json | None = None) -> str:
+    def start(
+        self, model: str, request: gr.Request, data: str = "", ratio: float = 4.0, settings: Json | None = None
+    ) -> str:
         """Queue a compression and give the run's id. data: a folder of the server or a drawn world, by default the
         model's own; settings: any other setting of the command line's `compress`, by name."""
-        data = data or self._desk.data_for(model, None) or ""
-        return self._desk.start(model, data, {**(settings or {}), "ratio": ratio})
+        visitor = self._asker(request)
+        data = data or self._desk.data_for(model, None, visitor) or ""
+        return self._desk.start(model, data, {**(settings or {}), "ratio": ratio}, visitor)
 
     def run(self, id: str) -> Json:
         """Say how a run goes: state, steps, the last step's numbers; of a done one the report and its files."""
@@ -90,39 +99,39 @@ class Api:
 
     def pause(self, id: str) -> str:
         """Ask a run to save and stop for now; gives its state."""
-        return self._desk.table.request_pause(id)
+        return self._desk.table.request_pause(self._desk.job(id).id)
 
     def resume(self, id: str) -> str:
         """Queue a run that stopped before its end; gives its state."""
-        return self._desk.table.resume(id)
+        return self._desk.table.resume(self._desk.job(id).id)
 
     def cancel(self, id: str) -> str:
         """Ask a run to save and stop for good; gives its state."""
-        return self._desk.table.request_cancel(id)
+        return self._desk.table.request_cancel(self._desk.job(id).id)
 
     def keep(self, id: str) -> str:
         """Ask a run to end now and to finish with the net as it is; gives its state."""
-        return self._desk.table.request_keep(id)
+        return self._desk.table.request_keep(self._desk.job(id).id)
 
     def discard(self, id: str) -> str:
         """Ask for a run to be ended and removed with all its files; gives its state."""
-        return self._desk.table.request_discard(id)
+        return self._desk.table.request_discard(self._desk.job(id).id)
 
-    def outcomes(self, model: str) -> list[Json]:
+    def outcomes(self, model: str, request: gr.Request) -> list[Json]:
         """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores."""
         return [
             {"net": found.key, "kind": found.kind, "label": found.label, "ratio": found.ratio}
             | {"method": found.report.get("method", "")}
             | {name: found.report[name] for name in _FROM_REPORT if name in found.report}
-            for found in self._desk.outcomes(model)
+            for found in self._desk.outcomes(model, self._asker(request))
         ]
 
-    def bundle(self, model: str, net: str = ITSELF) -> Json:
+    def bundle(self, model: str, request: gr.Request, net: str = ITSELF) -> Json:
         """Have the files of a net prepared to be taken home, and say how far that is: ask until `state` is "ready".
 
         Then `files` has their addresses on this server, and `kit` what was measured of each form.
         """
-        found = self._shelf.prepare(find_net(self._desk, model, net))
+        found = self._shelf.prepare(find_net(self._desk, model, net, self._asker(request)))
         forms = {f"{row['precision']}.onnx" for row in found.kit.get("variants", ()) if not row["refused"]}
         made = [name for name in KIT_FILES if found.kit and (name in forms or name == "bundle.zip")]
         return {
@@ -133,6 +142,11 @@ class Api:
             "files": {name: f"/kits/{found.id}/{name}" for name in made},
             "kit": dict(found.kit),
         }
+
+    def _asker(self, request: gr.Request) -> Visitor:
+        """Tell who asks. On one's own machine a program is nobody's: its runs and models are listed in any browser."""
+        visitor = visitor_of(request)
+        return NOBODY if self._desk.is_personal and not visitor.has_cookie else visitor
 
     def _picture(self, model: str, image: Image.Image | None) -> Image.Image:
         if image is not None:

@@ -10,6 +10,7 @@ from PIL import Image
 from coronet.studio import address, text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.visitors import visitor_of
 
 # The clipboard is closed to pages that came over plain HTTP from another machine: they show the address instead.
 _COPY = f"""async () => {{
@@ -31,17 +32,18 @@ class Handlers:
 
     def show_picture(self, name: str | None) -> Any:
         """Read one of the listed pictures."""
-        return self._desk.picture(name or "") if name in self._desk.pictures() else gr.skip()
+        return self._desk.picture(name or "") if self._desk.knows_picture(name) else gr.skip()
 
     def sample(self, model: str | None, name: str | None) -> tuple[Any, Any]:
         """Where a demo model meets a picture of another world, show one that it was made for."""
         wanted = self._desk.sample_for(model, name)
         return (gr.skip(), gr.skip()) if wanted is None else (wanted, self._desk.picture(wanted))
 
-    def upload_picture(self, path: str) -> tuple[Image.Image, Any]:
-        """Read an uploaded picture."""
-        name = text.UPLOADED.format(name=Path(path).name[:60])
-        return self._desk.uploaded_picture(Path(path)), gr.Dropdown([name, *self._desk.pictures()], value=name)
+    def upload_picture(self, path: str, request: gr.Request) -> tuple[Image.Image, Any]:
+        """Keep an uploaded picture, so that a link opens it again, and choose it."""
+        visitor = visitor_of(request)
+        name = self._desk.import_picture(Path(path), visitor)
+        return self._desk.picture(name), gr.Dropdown(self._desk.picture_choices(visitor), value=name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -17,13 +17,13 @@ from coronet.studio.desk import Desk
 from coronet.studio.differences import Compared
 from coronet.studio.edge import edge
 from coronet.studio.latest import Latest
-from coronet.studio.outcomes import Measure, Outcome, best_under, score_of
+from coronet.studio.literature import build_literature
+from coronet.studio.outcomes import UNITS, Outcome, Unit, best_within
 from coronet.studio.stopwatch import Stopwatch
+from coronet.studio.visitors import visitor_of
 
 _TAB = "compare"
 _MOST_TRAINED = 8  # pictures of trained nets
-UNITS: dict[str, tuple[Measure, float]] = {"MMACs": ("macs", 1e6), "MB": ("bytes", 1e6), "ms": ("ms", 1.0)}
-Unit = Literal["MMACs", "MB", "ms"]
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
 _PROGRESS = gr.Progress()
 _TORCH: dict[str, Any] = {"concurrency_id": "torch", "trigger_mode": "always_last"}
@@ -42,14 +42,20 @@ class Handlers:
         return self._latest.ask(str(request.session_hash), is_seen=opened == _TAB)
 
     def nets(
-        self, model: str | None, net: str | None, shown: Sequence[str], listed: Sequence[str], wanted: dict[str, Any]
+        self,
+        model: str | None,
+        net: str | None,
+        shown: Sequence[str],
+        listed: Sequence[str],
+        wanted: dict[str, Any],
+        request: gr.Request,
     ) -> tuple[Any, ...]:
         """List the trained nets of a model, and choose the published points of the task that its name speaks of.
 
         shown, listed: the nets that were chosen of those that there were; new ones are chosen. wanted: what the address
         asks for instead; it is asked once.
         """
-        outcomes = self._desk.outcomes(model)
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         choices = [(outcome.label, outcome.key) for outcome in outcomes]
         keys = [outcome.key for outcome in outcomes]
         kept = wanted.get("nets", [key for key in keys if key in shown or key not in listed])
@@ -66,9 +72,9 @@ class Handlers:
             {},
         )
 
-    def measure_times(self, model: str | None, progress: gr.Progress = _PROGRESS) -> str:
+    def measure_times(self, model: str | None, request: gr.Request, progress: gr.Progress = _PROGRESS) -> str:
         """Time the trained nets of a model on this server, in turn; limits in ms hold for it then."""
-        outcomes = self._desk.outcomes(model)
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         if not outcomes:
             return charts.sentence(text.NO_OUTCOME)
         for share in self._stopwatch.measure(outcomes):
@@ -94,23 +100,23 @@ class Handlers:
         is_stale = self._latest.is_stale(str(request.session_hash), ticket)
         if is_stale or (name and self._desk.sample_for(model, name)):
             return gr.skip(), gr.skip(), gr.skip()
-        outcomes = self._stopwatch.with_times(self._desk.outcomes(model))
+        outcomes = self._timed(model, request)
         if not outcomes or image is None:
             return charts.sentence(text.NO_OUTCOME), gr.Plot(visible=False), ""
         wanted = [outcome for outcome in outcomes if nets is None or outcome.key in nets]
         shown = [(self._desk.translate(outcome, image), outcome.label) for outcome in wanted[:_MOST_TRAINED]]
-        best = _best(outcomes, limit, unit)
+        best = best_within(outcomes, limit, unit)
         drawn = gr.Plot(comparison.figure(outcomes, best), visible=True)
         return comparison.pictures(shown), drawn, comparison.table(outcomes, best)
 
-    def best(self, model: str | None, limit: float | None, unit: Unit) -> str:
+    def best(self, model: str | None, limit: float | None, unit: Unit, request: gr.Request) -> str:
         """Name the best trained net of a model below a limit of cost."""
-        outcomes = self._stopwatch.with_times(self._desk.outcomes(model))
+        outcomes = self._timed(model, request)
         if not limit or not outcomes:
             return ""
         if not any(UNITS[unit][0] in outcome.report["slim"] for outcome in outcomes):
             return charts.sentence(text.NO_MS)
-        best = _best(outcomes, limit, unit)
+        best = best_within(outcomes, limit, unit)
         return charts.sentence(
             (text.BEST_IS if best else text.NONE_UNDER).format(net=best.label if best else "", limit=limit, unit=unit)
         )
@@ -119,35 +125,32 @@ class Handlers:
         """Choose the net whose row or point was pressed."""
         return str(event.value)
 
-    def closer(self, opened: str, model: str | None, image: Image.Image | None, net: str | None) -> Any:
+    def closer(
+        self, opened: str, model: str | None, image: Image.Image | None, net: str | None, request: gr.Request
+    ) -> Any:
         """Lay the dense net's picture and a slim net's over each other, and show where they differ."""
         if opened != _TAB:  # asked again when it is opened
             return gr.skip()
-        found = self._find(model, net)
+        found = self._desk.outcome(model, net, visitor_of(request))
         if found is None or image is None:
             return ""
         dense, slim = self._desk.translate_dense(model, image), self._desk.translate(found, image)
         return differences.closer(dense, slim, found.label)
 
-    def worst(self, model: str | None, net: str | None) -> str:
+    def worst(self, model: str | None, net: str | None, request: gr.Request) -> str:
         """Show the test pictures on which a slim net is furthest from the dense net."""
-        found = self._find(model, net)
+        visitor = visitor_of(request)
+        found = self._desk.outcome(model, net, visitor)
         if found is None:
             raise DataError(text.NO_NET)
         compared = [
             Compared(name, picture, self._desk.translate_dense(model, picture), self._desk.translate(found, picture))
-            for name, picture in self._desk.test_pictures(model).items()
+            for name, picture in self._desk.test_pictures(model, visitor).items()
         ]
         return differences.worst(compared)
 
-    def published(self, task: str) -> tuple[Any, str]:
-        """Draw the published points of a task."""
-        if task not in tasks():
-            return gr.Plot(visible=False), ""
-        return gr.Plot(comparison.published_figure(task), visible=True), comparison.published_table(task)
-
-    def _find(self, model: str | None, net: str | None) -> Outcome | None:
-        return next((outcome for outcome in self._desk.outcomes(model) if outcome.key == net), None)
+    def _timed(self, model: str | None, request: gr.Request) -> list[Outcome]:
+        return self._stopwatch.with_times(self._desk.outcomes(model, visitor_of(request)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +171,6 @@ class Parts:
     find_worst: gr.Button
     worst: gr.HTML
     task: gr.Dropdown
-    published: gr.Plot
-    points: gr.HTML
 
 
 def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab, compared: gr.State) -> None:
@@ -197,12 +198,8 @@ def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab, compared: gr.Stat
     closer = gr.HTML(label=text.CLOSER, js_on_load=differences.SCRIPT, elem_id="closer")
     find_worst = gr.Button(text.FIND_WORST, elem_id="find-worst")
     worst = gr.HTML(label=text.FIND_WORST, elem_id="worst")
-    gr.Markdown(f"## {text.PUBLISHED}")
-    task = gr.Dropdown([text.NO_TASK, *tasks()], value=text.NO_TASK, label=text.TASK, elem_id="task")
-    published = gr.Plot(label=text.PUBLISHED, visible=False, elem_id="published")
-    points = gr.HTML(label=text.PUBLISHED, elem_id="published-points", elem_classes="numbers-panel")
     closely = (net, closer, find_worst, worst)
-    parts = Parts(trade_off, *limits, table, nets, trained, *closely, task, published, points)
+    parts = Parts(trade_off, *limits, table, nets, trained, *closely, build_literature())
     handlers = Handlers(desk)
     _connect_nets(handlers, parts, choosing, tab, compared)
     _connect_best(handlers, parts, choosing)
@@ -240,7 +237,12 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
     source, ticket = choosing.source, gr.State(None)
     limits: list[Any] = [choosing.model, parts.limit, parts.unit]
     parts.measure.click(
-        edge(handlers.measure_times), choosing.model, parts.measured, concurrency_id="torch", api_name="measure_times"
+        edge(handlers.measure_times),
+        choosing.model,
+        parts.measured,
+        concurrency_id="torch",
+        api_name="measure_times",
+        api_visibility="undocumented",
     )
     choices: list[Any] = [*limits, parts.nets, source, choosing.opened]
     asked = gr.on(
@@ -293,11 +295,3 @@ def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> Non
         api_visibility="undocumented",
     )
     parts.net.change(None, None, parts.worst, js="() => ''", api_name="clear_worst", **_QUIET)
-    parts.task.change(
-        edge(handlers.published), parts.task, [parts.published, parts.points], api_name="published", **_QUIET
-    )
-
-
-def _best(outcomes: Sequence[Outcome], limit: float | None, unit: Unit) -> Outcome | None:
-    measure, size = UNITS[unit]
-    return best_under(outcomes, score_of(outcomes), measure, limit * size) if limit else None

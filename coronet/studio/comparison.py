@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from PIL import Image
 
-_COLOURS = {"ready": "#0072B2", "own": "#D55E00"}
-_SYMBOLS = {"ready": "circle", "own": "square"}
+_COLOURS = {"ready": "#0072B2", "own": "#D55E00", "linked": "#009E73"}
+_SYMBOLS = {"ready": "circle", "own": "square", "linked": "triangle-up"}
 _LEGEND = {"orientation": "h", "y": -0.25}
 # A row's button chooses its net; the figure beside does the same for a mouse.
 TABLE_SCRIPT = (

@@ -1,53 +1,70 @@
-"""What the page's handlers ask for: models, pictures, data folders, previews, runs. Knows no gradio and no layout.
+"""What the page's handlers ask for: models, pictures, data sets, previews, runs. Knows no gradio and no layout.
 
 A visitor's text never becomes a path: models and pictures are looked up by name, data folders must lie in allowed ones.
+A name is a key: what was uploaded or started has one that no one can guess, and who was given it, in a link, may use
+it. Only lists ask who the visitor is, and removing does.
 """
 
-import secrets
-import shutil
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from coronet.demos import demo_names, find_demo, ready_made_runs
-from coronet.errors import CheckpointError, DataError, RunError
-from coronet.files import harmless_name, make_folder
+from coronet.demos import find_demo, ready_made_runs
+from coronet.errors import CheckpointError, RunError
 from coronet.jobs import Job, JobTable
 from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
-from coronet.settings import to_json
-from coronet.studio import text
+from coronet.studio.address import OWN
+from coronet.studio.data_shelf import DataShelf
+from coronet.studio.model_shelf import ModelShelf, model_choices
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
-from coronet.studio.pictures import data_sets, find_pictures
+from coronet.studio.owned import OwnedFiles, plain_name
+from coronet.studio.picture_shelf import PictureShelf, picture_words, read_picture
+from coronet.studio.rules import RuleBook
+from coronet.studio.run_shelf import RunShelf
 from coronet.studio.starting import check_ratio, compress_settings
 from coronet.studio.translating import prepare_torch, shrunk, translate
-from coronet.studio.worlds import draw_sample, samples, scenes, test_samples
+from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
 
 if TYPE_CHECKING:
     from coronet.cost import Cost
     from coronet.networks import GeneratorConfig
     from coronet.recipes.channel_map import GroupShare
     from coronet.recipes.preview import Preview
-
-_MOST_IMPORTED = 100
-_LEAST_FREE_BYTES = 1_000_000_000
-_MOST_RUNS_LISTED = 50
-_MOST_TEST_PICTURES = 12
+    from coronet.uploads import ImportedData
 
 
-@dataclass(frozen=True, slots=True)
 class Desk:
-    """The folders this studio may use, and the job table beside its runs."""
+    """The folders this studio may use, and the job table beside its runs.
 
-    table: JobTable
-    imported: Path  # uploaded models
-    models_given: tuple[Path, ...] = ()
-    data: tuple[Path, ...] = ()  # folders whose pictures may be read
+    imported: holds all that visitors upload; data: folders whose pictures may be read; is_personal: one person's
+    studio, which lists what nobody owns, such as runs made on the command line.
+    """
+
+    def __init__(
+        self,
+        table: JobTable,
+        imported: Path,
+        models_given: tuple[Path, ...] = (),
+        data: tuple[Path, ...] = (),
+        *,
+        is_personal: bool = True,
+    ) -> None:
+        self.table = table
+        self.imported = imported
+        self.models_given = models_given
+        self.data = data
+        self.is_personal = is_personal
+        self.visitors = VisitorTable(table.runs)
+        self.rule_book = RuleBook(table.runs)
+        self.model_shelf = ModelShelf(OwnedFiles(imported, ".safetensors", is_personal), models_given)
+        self.data_shelf = DataShelf(data, imported / "data", is_personal)
+        self.picture_shelf = PictureShelf(OwnedFiles(imported / "pictures", ".png", is_personal), self.data_shelf)
+        self.run_shelf = RunShelf(table, self.visitors, is_personal)
 
     @property
     def runs(self) -> Path:
@@ -56,52 +73,36 @@ class Desk:
 
     # Models
 
-    def models(self) -> dict[str, Path]:
-        """Give the models a visitor may choose, by name: those named at the start, the demos, the uploaded ones."""
-        names = [path.name if path.is_file() else f"{path.name}/" for path in self.models_given]
-        given = {  # published files all have the same few names
-            f"{path.parent.name}/{name}" if names.count(name) > 1 else name: path
-            for name, path in zip(names, self.models_given, strict=True)
-        }
-        demos = {name: resolve_model(name) for name in demo_names()}
-        imported = {f"uploaded/{path.stem}": path for path in sorted(self.imported.glob("*.safetensors"))}
-        return {**given, **demos, **imported}
+    def models(self, visitor: Visitor = NOBODY) -> dict[str, Path]:
+        """Give the models that are listed for a visitor, by name: those named at the start, the demos, his uploads."""
+        return self.model_shelf.models(visitor)
+
+    def model_choices(self, visitor: Visitor = NOBODY, also: str | None = None) -> list[tuple[str, str]]:
+        """Give (words, name) of the models for a list, one that a link names among them."""
+        known = self.models(visitor)
+        linked = {also: path} if also and also not in known and (path := self.model_shelf.find(also)) else {}
+        return model_choices({**known, **linked})
 
     def model(self, name: str | None) -> Path:
-        """Look a model up; CheckpointError when the name is not one of `models`."""
-        if not name:
-            raise CheckpointError(text.MISSING_MODEL)
-        found = self.models().get(name)
-        if found is None:
-            raise CheckpointError(text.UNKNOWN_MODEL.format(name=name[:80]))
-        return found
+        """Look a model up; CheckpointError where there is none of that name."""
+        return self.model_shelf.model(name)
 
-    def import_model(self, uploaded: Path) -> str:
+    def knows_model(self, name: str | None) -> bool:
+        """Tell whether there is a model of that name, whoever uploaded it."""
+        return self.model_shelf.find(name) is not None
+
+    def import_model(self, uploaded: Path, visitor: Visitor = NOBODY) -> str:
         """Check an uploaded file, keep it as safetensors and give its name; CheckpointError says what it is instead."""
-        self._check_space()
-        prepare_torch()
-        from coronet import checkpoints
+        return self.model_shelf.add(uploaded, visitor)
 
-        checkpoint = checkpoints.load(uploaded)  # reads a pickle in a sandboxed child, never here
-        make_folder(self.imported)
-        target = _free_name(self.imported, uploaded.stem)
-        checkpoints.save(checkpoint, target)
-        return f"uploaded/{target.stem}"
-
-    def _check_space(self) -> None:
-        kept = len(list(self.imported.glob("*.safetensors")))
-        free = shutil.disk_usage(self.runs).free
-        if kept >= _MOST_IMPORTED or free < _LEAST_FREE_BYTES:
-            raise RunError(text.FULL_SHELF.format(count=kept, free=free // 10**6, folder=self.imported))
+    def remove_model(self, name: str, visitor: Visitor = NOBODY) -> None:
+        """Remove a visitor's own upload; RunError where it is not his, or while a run needs it."""
+        self.run_shelf.refuse_needed("model", str(self.model_shelf.find(name)), plain_name(name))
+        self.model_shelf.remove(name, visitor)
 
     def describe(self, name: str | None) -> tuple["GeneratorConfig", tuple[str, ...]]:
         """Give a model's architecture and the reasons why it was recognised as that."""
-        path = self.model(name)
-        prepare_torch()
-        from coronet import checkpoints
-
-        checkpoint = checkpoints.load(path)
-        return checkpoint.config, checkpoint.reasons
+        return self.model_shelf.describe(name)
 
     def cost(self, name: str) -> "Cost":
         """Count a model at the size it was made for."""
@@ -122,77 +123,66 @@ class Desk:
 
     # Pictures and data
 
-    def pictures(self) -> list[str]:
-        """Name some test pictures of the data folders and some of the drawn worlds."""
-        return [*find_pictures(self.data), *samples()]
+    def pictures(self, visitor: Visitor = NOBODY) -> list[str]:
+        """Name a visitor's uploads, some test pictures of the data folders and some of the drawn worlds."""
+        return self.picture_shelf.names(visitor)
+
+    def picture_choices(self, visitor: Visitor = NOBODY, also: str | None = None) -> list[tuple[str, str]]:
+        """Give (words, name) of the pictures for a list, one that a link names among them."""
+        known = self.picture_shelf.choices(visitor)
+        is_linked = bool(also) and also not in self.pictures(visitor) and self.knows_picture(also)
+        return [*known, (picture_words(also or ""), also or "")] if is_linked else known
+
+    def knows_picture(self, name: str | None) -> bool:
+        """Tell whether there is a picture of that name, whoever uploaded it."""
+        return self.picture_shelf.find(name) is not None
 
     def picture(self, name: str) -> Image.Image:
         """Read one of `pictures`, or draw it; of a pair A|B the left half, A."""
-        if name in samples():
-            return draw_sample(*samples()[name])
-        path = find_pictures(self.data).get(name)
-        if path is None:
-            raise DataError(text.UNKNOWN_PICTURE.format(name=name[:80]))
-        image = self.uploaded_picture(path)
-        is_pair = path.parent.name in ("train", "val", "test") and image.width == 2 * image.height
-        return image.crop((0, 0, image.width // 2, image.height)) if is_pair else image
+        return self.picture_shelf.picture(name)
 
     def uploaded_picture(self, path: Path) -> Image.Image:
         """Read a picture; DataError says what is wrong with the file."""
-        prepare_torch()
-        from coronet import images
+        return read_picture(path)
 
-        return images.open_image(path)
+    def import_picture(self, path: Path, visitor: Visitor = NOBODY) -> str:
+        """Keep an uploaded picture and give its name; DataError says what is wrong with the file."""
+        return self.picture_shelf.add(path, visitor)
 
-    def test_pictures(self, model: str | None) -> dict[str, Image.Image]:
+    def test_pictures(self, model: str | None, visitor: Visitor = NOBODY) -> dict[str, Image.Image]:
         """Give some test pictures by name: of a demo model's own world, else the first of the list."""
-        demo = find_demo(model or "")
-        if demo:
-            wanted = test_samples(demo.world, demo.side, _MOST_TEST_PICTURES)
-            return {name: draw_sample(*sample) for name, sample in wanted.items()}
-        return {name: self.picture(name) for name in self.pictures()[:_MOST_TEST_PICTURES]}
+        return self.picture_shelf.tests_of(model, visitor)
 
     def sample_for(self, model: str | None, picture: str | None) -> str | None:
         """Name a picture that a demo model was made for, where another world's is shown; None where all is well."""
-        demo = find_demo(model or "")
-        if demo is None or (picture and picture not in samples()):
-            return None
-        wanted = [name for name, (world, side, _) in samples().items() if (world, side) == (demo.world, demo.side)]
-        return None if picture in wanted else wanted[0]
+        return self.picture_shelf.sample_for(model, picture)
 
-    def data_sets(self) -> tuple[str, ...]:
-        """Give the folders below the allowed ones that look like data sets, and the drawn worlds."""
-        return (*(str(path) for path in data_sets(self.data)), *scenes())
+    def data_sets(self, visitor: Visitor = NOBODY) -> tuple[str, ...]:
+        """Give a visitor's uploads, the folders below the allowed ones that look like data sets, the drawn worlds."""
+        return self.data_shelf.names(visitor)
 
-    def data_for(self, model: str | None, data: str | None) -> str | None:
+    def data_choices(self, visitor: Visitor = NOBODY) -> list[tuple[str, str]]:
+        """Give (words, name) of the data sets for a list."""
+        return self.data_shelf.choices(visitor)
+
+    def data_for(self, model: str | None, data: str | None, visitor: Visitor = NOBODY) -> str | None:
         """Choose data for a model: for a demo model its own world, unless a folder was chosen."""
-        demo, known = find_demo(model or ""), self.data_sets()
-        if data and data not in scenes():
-            return data
-        return demo.data if demo else next((name for name in known if name not in scenes()), known[0])
+        return self.data_shelf.suited(model, data, visitor)
 
-    def data_folder(self, written: str | None) -> str:
-        """Give what a visitor wrote: a drawn world, or a folder, whole or from an allowed one on.
+    def data_folder(self, written: str | None, visitor: Visitor = NOBODY) -> str:
+        """Give what a visitor wrote: a drawn world, an upload, or a folder; DataError when it is not allowed."""
+        return self.data_shelf.folder(written, visitor)
 
-        DataError when it is not allowed.
-        """
-        if written in scenes():
-            return written
-        if not self.data:
-            raise DataError(text.NO_DATA)
-        if not written or not written.strip():
-            raise DataError(text.MISSING_DATA)
-        allowed = ", ".join(map(str, self.data))
-        if "\0" in written or len(written) > 1000:
-            raise DataError(text.FOREIGN_DATA.format(path=written[:80].replace("\0", ""), folders=allowed))
-        paths = [(folder / written.strip()).resolve() for folder in self.data]
-        inside = [path for path in paths if any(path.is_relative_to(folder.resolve()) for folder in self.data)]
-        if not inside:
-            raise DataError(text.FOREIGN_DATA.format(path=written[:80], folders=allowed))
-        for path in inside:
-            if path.is_dir():
-                return str(path)
-        raise DataError(text.NOT_A_FOLDER.format(path=written[:80], folders=allowed))
+    def import_data(self, zip_path: Path, visitor: Visitor = NOBODY) -> "ImportedData":
+        """Check a zip of pictures and keep it; DataError says what is wrong with it."""
+        return self.data_shelf.add(zip_path, visitor)
+
+    def remove_data(self, name: str, visitor: Visitor = NOBODY) -> "ImportedData":
+        """Remove a data set of a visitor and give what it was; DataError where it is not his, RunError while in use."""
+        data = self.data_shelf.own(name, visitor)
+        self.run_shelf.refuse_needed("data", str(data.folder), data.name)
+        self.data_shelf.remove(name, visitor)
+        return data
 
     # Previews
 
@@ -210,12 +200,28 @@ class Desk:
 
         return preview_channels(self.model(model), ratio, shrunk(picture))
 
-    def outcomes(self, model: str | None) -> list[Outcome]:
-        """Give the trained slim nets of a model: those that ship with the project and those of this studio's runs."""
+    def outcomes(self, model: str | None, visitor: Visitor = NOBODY) -> list[Outcome]:
+        """Give the trained slim nets of a model: those that ship with the project, the visitor's, and shared ones."""
         if not model:
             return []
-        own = [self.runs / job.id for job in self.table.list() if job.state == "done"]
-        return find_outcomes(model, self.model(model), ready_made_runs(), own)
+        own, linked = (
+            [self.runs / job.id for job in jobs if job.state == "done"]
+            for jobs in (self.run_shelf.own(visitor), self.run_shelf.linked(visitor))
+        )
+        return find_outcomes(model, self.model(model), ready_made_runs(), own, linked)
+
+    def outcome(self, model: str | None, key: str | None, visitor: Visitor = NOBODY) -> Outcome | None:
+        """Look a trained slim net of a model up by its key, which names its run, whoever owns that; None without one.
+
+        What a visitor owns or was given a link to is listed for him; what he only knows the name of is not.
+        """
+        listed = self.outcomes(model, visitor)
+        if key and key.startswith(OWN) and all(outcome.key != key for outcome in listed):
+            with suppress(RunError):
+                job, run = self.run(key.removeprefix(OWN))
+                folders = [run.path] if job.state == "done" else []
+                listed = find_outcomes(model or "", self.model(model), (), (), folders)
+        return next((outcome for outcome in listed if outcome.key == key), None)
 
     def translate(self, outcome: Outcome, picture: Image.Image) -> Image.Image:
         """Let a trained slim net translate a picture."""
@@ -234,26 +240,28 @@ class Desk:
 
         return {name: method.named(vgg=False) for name, method in METHODS.items()}
 
-    def start(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> str:
+    def start(self, model: str | None, data: str | None, choices: Mapping[str, Any], visitor: Visitor = NOBODY) -> str:
         """Queue a compression and give the run's name; SettingsError or BudgetError says what cannot be."""
-        settings = self.settings(model, data, choices)
+        settings = self.settings(model, data, choices, visitor)
         check_ratio(settings)
-        # The name sorts by day, and no one can guess another visitor's.
-        folder = self.runs / f"{time.strftime('%Y%m%d')}-{secrets.token_hex(6)}"
-        run = Run.create(folder, "compress", to_json(settings))
-        try:
-            return self.table.submit(run)
-        except RunError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        return self.run_shelf.start(settings, visitor)
 
-    def settings(self, model: str | None, data: str | None, choices: Mapping[str, Any]) -> CompressSettings:
-        """Give the settings of a compression with a visitor's choices; SettingsError where one is out of range."""
-        return compress_settings(model, self.model(model), self.data_folder(data), choices)
+    def settings(
+        self, model: str | None, data: str | None, choices: Mapping[str, Any], visitor: Visitor = NOBODY
+    ) -> CompressSettings:
+        """Give the settings of a compression; SettingsError where a choice is out of range or locked by the teacher."""
+        settings = compress_settings(model, self.model(model), self.data_folder(data, visitor), choices)
+        if (rules := self.rule_book.rules()) is not None:
+            rules.check(settings)
+        return settings
+
+    def job(self, id: str | None) -> Job:
+        """Look a job up by its run's name, whoever owns it; RunError when there is no such run."""
+        return self.run_shelf.job(id)
 
     def run(self, id: str) -> tuple[Job, Run]:
-        """Look a run up; RunError when there is no such run."""
-        return self.table.job(id), Run.open(self.runs / id)
+        """Look a run up, whoever owns it; RunError when there is no such run."""
+        return self.run_shelf.run(id)
 
     def run_channels(self, run: Run, widths: Mapping[str, int]) -> "tuple[GroupShare, ...]":
         """Say what a run keeps of each channel group of its dense net; () where its student has other layers."""
@@ -265,28 +273,12 @@ class Desk:
         method = METHODS.get(str(run.settings.get("method")))
         if method is None or not method.keeps_layers:
             return ()
-        dense = checkpoints.load(resolve_model(str(run.settings.get("model", "")))).config
+        try:
+            dense = checkpoints.load(resolve_model(str(run.settings.get("model", "")))).config
+        except CheckpointError:  # an upload that its owner has removed since
+            return ()
         return group_shares(dense, widths) if set(widths) == set(dense.widths) else ()
 
-    def run_names(self) -> list[tuple[str, str]]:
-        """Give (words, id) of the youngest runs."""
-        return [(self._describe(job), job.id) for job in self._listed()[:_MOST_RUNS_LISTED]]
-
-    def _listed(self) -> list[Job]:
-        return [job for job in self.table.list() if job.state != "discarding"]
-
-    def _describe(self, job: Job) -> str:
-        try:
-            run = Run.open(self.runs / job.id)
-        except RunError:
-            return job.id
-        ratio = f" {run.settings['ratio']:g}×" if isinstance(run.settings.get("ratio"), int | float) else ""
-        model = Path(str(run.settings.get("model", ""))).stem
-        return f"{run.verb} {model}{ratio} · {job.id}"
-
-
-def _free_name(folder: Path, wanted: str) -> Path:
-    """Make a harmless file name of an uploaded one that is not taken."""
-    stem = harmless_name(wanted, "model")
-    names = [stem, *(f"{stem}-{number}" for number in range(2, _MOST_IMPORTED + 2))]
-    return next(path for name in names if not (path := folder / f"{name}.safetensors").exists())
+    def run_names(self, visitor: Visitor = NOBODY) -> list[tuple[str, str]]:
+        """Give (words, id) of the youngest runs that a visitor owns or opened by a link."""
+        return self.run_shelf.names(visitor)

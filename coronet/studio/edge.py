@@ -31,3 +31,10 @@ def edge(handler: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
             raise gr.Error(text.UNEXPECTED, print_exception=False) from error
 
     return guarded
+
+
+def free_box(upload: gr.events.Dependency, file: gr.File, name: str) -> None:
+    """Empty a box after an upload, whether it was good or not: it is ready for the next file."""
+    # Gradio 6.31 does not run `then` after a failure.
+    for event, when in ((upload.success, "good"), (upload.failure, "bad")):
+        event(None, None, file, js="() => null", api_name=f"clear_{name}_{when}", api_visibility="undocumented")

@@ -102,8 +102,8 @@ class Estimates:
         return timing
 
 
-def said(settings: CompressSettings, found: Found, table: JobTable) -> str:
-    """Say how long a run takes, what it needs, and how many come first."""
+def said(settings: CompressSettings, found: Found, table: JobTable, owner: str = "") -> str:
+    """Say how long a run of this owner takes, what it needs, and how many come first."""
     if found is None:
         return sentence(run_words.TIMING)
     if isinstance(found, str):
@@ -120,13 +120,13 @@ def said(settings: CompressSettings, found: Found, table: JobTable) -> str:
         return sentence(run_words.NO_STEPS, "problem")
     total = text.duration(run_seconds(settings, found))
     said = run_words.ESTIMATE.format(time=total, parts=", ".join(parts), memory=text.count(found.memory))
-    return sentence(" ".join([said, *queue_words(table)]))
+    return sentence(" ".join([said, *queue_words(table, owner)]))
 
 
-def queue_words(table: JobTable) -> list[str]:
-    """Say how many runs come before one that is started now; nothing where it would start at once."""
-    ahead = [job for job in table.list() if job.active or job.state == "queued"]
-    return [run_words.RUNS_FIRST.format(count=len(ahead))] if ahead else []
+def queue_words(table: JobTable, owner: str = "") -> list[str]:
+    """Say how many runs come before one that this owner starts now; nothing where it would start at once."""
+    ahead = table.count_before(owner)
+    return [run_words.RUNS_FIRST.format(count=ahead)] if ahead else []
 
 
 def _key(settings: CompressSettings) -> str:

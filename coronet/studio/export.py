@@ -7,11 +7,12 @@ import gradio as gr
 
 from coronet.studio import export_text as text
 from coronet.studio import export_view
-from coronet.studio.address import writer
+from coronet.studio.address import OWN, writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.kits import ITSELF, Preparation, Shelf, find_net, nets
+from coronet.studio.visitors import visitor_of
 
 _TICK_SECONDS = 1.0
 # A link names the net. While another tab is open nothing is asked: this one lists its nets when it is opened.
@@ -29,29 +30,30 @@ class Handlers:
         self._desk = desk
         self._shelf = shelf
 
-    def nets(self, model: str | None, net: str | None) -> tuple[Any, Any]:
+    def nets(self, model: str | None, net: str | None, request: gr.Request) -> tuple[Any, Any]:
         """List what can be taken home of a model, and choose: what was asked for, else one of the youngest own runs."""
         if not model:
             return gr.skip(), gr.skip()
-        found = nets(self._desk, model)
+        found = nets(self._desk, model, visitor_of(request))
         keys = [entry.key for entry in found]
-        own = [key for key in keys if key.startswith("own/")]
+        own = [key for key in keys if key.startswith(OWN)]
         slim = [key for key in keys if key != ITSELF]
         chosen = net if net in keys else max(own, default=next(iter(slim), ITSELF))
         return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen), chosen
 
-    def look(self, model: str | None, net: str | None, seen: Seen) -> tuple[Any, ...]:
+    def look(self, model: str | None, net: str | None, seen: Seen, request: gr.Request) -> tuple[Any, ...]:
         """Show how far a net's bundle is, and what there is of it; what the page shows already is not sent again."""
         if not model or not net:
             return (gr.skip(),) * 6
-        found = next((entry for entry in nets(self._desk, model) if entry.key == net), None)
+        known = nets(self._desk, model, visitor_of(request))
+        found = next((entry for entry in known if entry.key == net), None)
         if found is None:  # another model was chosen elsewhere: this tab lists its nets when it is opened
             return *(gr.skip(),) * 4, gr.Timer(active=False), []
         return self._shown(self._shelf.look(found), seen)
 
-    def prepare(self, model: str | None, net: str | None, seen: Seen) -> tuple[Any, ...]:
+    def prepare(self, model: str | None, net: str | None, seen: Seen, request: gr.Request) -> tuple[Any, ...]:
         """Have a net's bundle made, unless it is there or under way already."""
-        return self._shown(self._shelf.prepare(find_net(self._desk, model, net)), seen)
+        return self._shown(self._shelf.prepare(find_net(self._desk, model, net, visitor_of(request))), seen)
 
     def _shown(self, found: Preparation, seen: Seen) -> tuple[Any, ...]:
         now = [found.id, found.state, found.stage, found.ahead, found.message]

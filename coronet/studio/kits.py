@@ -24,7 +24,9 @@ from coronet.launcher import Launcher, LocalLauncher
 from coronet.runs import REPORT, SETTINGS
 from coronet.studio import export_text as text
 from coronet.studio.desk import Desk
-from coronet.studio.outcomes import SLIM
+from coronet.studio.outcomes import SLIM, Outcome
+from coronet.studio.owned import plain_name
+from coronet.studio.visitors import Visitor
 
 WANTED, STAGE, FAILED, KIT = "wanted.json", "stage.json", "failed.json", "kit.json"  # as bundle.kit, which needs torch
 ITSELF = "model"  # the key of the model that is not compressed
@@ -67,23 +69,27 @@ def kits_folder(desk: Desk) -> Path:
     return desk.imported.with_name("kits")
 
 
-def nets(desk: Desk, model: str | None) -> list[Net]:
-    """List what can be taken home of a model: itself and its trained slim nets."""
+def nets(desk: Desk, model: str | None, visitor: Visitor) -> list[Net]:
+    """List what a visitor can take home of a model: itself and its trained slim nets."""
     path = desk.model(model)
     name = str(model) if desk.is_demo(str(model)) else str(path)
-    slim = [
-        Net(found.key, found.label, str(found.folder), tuple(found.folder / name for name in (SLIM, REPORT, SETTINGS)))
-        for found in desk.outcomes(model)
-    ]
-    return [Net(ITSELF, text.ITSELF.format(model=model), name, (path,)), *slim]
+    itself = Net(ITSELF, text.ITSELF.format(model=plain_name(str(model))), name, (path,))
+    return [itself, *map(_slim, desk.outcomes(model, visitor))]
 
 
-def find_net(desk: Desk, model: str | None, key: str | None) -> Net:
-    """Look up what a visitor names; DataError where there is no such net."""
-    found = next((net for net in nets(desk, model) if net.key == key), None)
+def find_net(desk: Desk, model: str | None, key: str | None, visitor: Visitor) -> Net:
+    """Look up what a visitor names, be it another's whose link he has; DataError where there is no such net."""
+    found = next((net for net in nets(desk, model, visitor) if net.key == key), None)
+    if found is None and (slim := desk.outcome(model, key, visitor)) is not None:
+        found = _slim(slim)
     if found is None:
         raise DataError(text.NO_SUCH_NET.format(net=(key or "")[:80], model=model))
     return found
+
+
+def _slim(found: Outcome) -> Net:
+    files = tuple(found.folder / name for name in (SLIM, REPORT, SETTINGS))
+    return Net(found.key, found.label, str(found.folder), files)
 
 
 class Shelf:

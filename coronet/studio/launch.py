@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from coronet.errors import CoronetError, SettingsError
 from coronet.jobs import JobTable
 from coronet.parsing import OneLineParser
 from coronet.scheduler import Scheduler
 from coronet.studio.desk import Desk
-from coronet.studio.guard import LOOPBACK, Guard, read_people
+from coronet.studio.guard import LOOPBACK, Guard, read_password, read_people
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 RUNS = PROJECT / "checkpoints" / "runs"
 DATA = PROJECT / "data"
-_UPLOAD_LIMIT = "300mb"  # the largest published generator has 218 MB
+_UPLOAD_LIMIT = "500mb"  # of a zip; what a model may have is checked where it is read
 _EXAMPLE = "example: python -m coronet studio --data ~/pictures/horse2zebra"
 
 
@@ -38,8 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         desk = make_desk(chosen)
         people = _people(chosen)
+        password = read_password(chosen.teacher) if chosen.teacher is not None else None
         with Scheduler(desk.table):
-            _serve_until_interrupted(desk, people, chosen)
+            _serve_until_interrupted(desk, people, password, chosen)
     except CoronetError as error:
         sys.stderr.write(f"coronet: {error}\n")
         raise SystemExit(2) from error
@@ -52,6 +53,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--listen", action="store_true", help="serve to other machines, too; needs --auth")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--auth", type=Path, metavar="FILE", help="text file with a line name:password for each person")
+    parser.add_argument(
+        "--teacher", type=Path, metavar="FILE", help="text file with a password: adds the page /teacher"
+    )
     parser.add_argument(
         "--data", type=Path, action="append", metavar="FOLDER", help="folder whose pictures may be used; repeatable"
     )
@@ -80,23 +84,26 @@ def make_desk(chosen: argparse.Namespace) -> Desk:
     table.adopt()
     # Beside the default runs, but inside a folder that was named: nothing is written next to that one.
     imported = (RUNS.parent if chosen.runs == RUNS else chosen.runs) / "imported"
-    return Desk(
-        table, imported, tuple(path.resolve() for path in chosen.model), tuple(folder.resolve() for folder in data)
-    )
+    is_personal = not chosen.listen and chosen.host in LOOPBACK and chosen.auth is None
+    models = tuple(path.resolve() for path in chosen.model)
+    return Desk(table, imported, models, tuple(folder.resolve() for folder in data), is_personal=is_personal)
 
 
-def serve(desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: Path) -> "gr.Blocks":
-    """Start the web server in a thread and give the page, whose `close()` ends it."""
+def serve(
+    desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: Path, password: str | None = None
+) -> "gr.Blocks":
+    """Start the web server in a thread and give the page, whose `close()` ends it; a password adds the teacher's."""
     _keep_gradio_local(uploads)
     from starlette.middleware import Middleware
 
+    from coronet.studio.gate import Gate
     from coronet.studio.kit_routes import kit_routes
     from coronet.studio.kits import kits_folder
     from coronet.studio.page import build  # gradio takes seconds to import; --help and mistakes need not wait
     from coronet.studio.routes import run_routes
     from coronet.studio.theme import CSS, make_theme
 
-    page, kits = build(desk), kits_folder(desk)
+    page, kits = build(desk, None if password is None else Gate(password)), kits_folder(desk)
     page.queue(default_concurrency_limit=1, max_size=64)
     guard = Middleware(Guard, people=people, loopback_only=host in LOOPBACK)
     try:
@@ -114,18 +121,24 @@ def serve(desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: 
             footer_links=["api"],
             theme=make_theme(),
             css=CSS,
-            app_kwargs={"middleware": [guard], "routes": [*run_routes(desk.runs), *kit_routes(kits)]},
+            app_kwargs={
+                "middleware": [guard],
+                "routes": [*run_routes(desk.runs, is_personal=desk.is_personal), *kit_routes(kits)],
+            },
         )
     except OSError as error:
         raise SettingsError(f"Port {port} of {host} cannot be used ({error}). Choose another with --port.") from error
     return page
 
 
-def _serve_until_interrupted(desk: Desk, people: dict[str, str], chosen: argparse.Namespace) -> None:
+def _serve_until_interrupted(
+    desk: Desk, people: dict[str, str], password: str | None, chosen: argparse.Namespace
+) -> None:
     begin = time.monotonic()
     host = "0.0.0.0" if chosen.listen else chosen.host
     with tempfile.TemporaryDirectory(prefix="coronet-studio-") as uploads:
-        page = serve(desk, host=host, port=chosen.port, people=people, uploads=Path(uploads))
+        address: dict[str, Any] = {"host": host, "port": chosen.port}
+        page = serve(desk, people=people, uploads=Path(uploads), password=password, **address)
         seconds = time.monotonic() - begin
         shown = socket.gethostname() if chosen.listen else host
         sys.stderr.write(

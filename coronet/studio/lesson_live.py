@@ -121,8 +121,8 @@ class Handlers:
         """Give the chosen model and picture; one that the page has not shown yet is looked up by its name."""
         path = self._desk.model(model)
         if image is None:
-            names = self._desk.pictures()
-            image = self._desk.picture(name if name in names else self._desk.sample_for(model, None) or names[0])
+            known = name if name and self._desk.knows_picture(name) else None
+            image = self._desk.picture(known or self._desk.sample_for(model, None) or self._desk.pictures()[0])
         return path, shrunk(image)
 
 

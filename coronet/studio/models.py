@@ -10,10 +10,13 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from coronet.studio import charts, text
+from coronet.studio import charts, text, text_visitors
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, free_box
+from coronet.studio.owned import plain_name
+from coronet.studio.picture_shelf import picture_words
+from coronet.studio.visitors import visitor_of
 
 _MOST_CARDS = 12
 _THUMBNAIL = 128  # pixels
@@ -32,13 +35,27 @@ class Handlers:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def add_model(self, path: str | None) -> tuple[Any, Any]:
+    def add_model(self, path: str | None, request: gr.Request) -> tuple[Any, Any]:
         """Check an uploaded generator (.pth or .safetensors), keep it and choose it."""
         if path is None:
             return gr.skip(), gr.skip()
-        name = self._desk.import_model(Path(path))
-        gr.Info(text.IMPORTED.format(name=name))
-        return gr.Dropdown(list(self._desk.models()), value=name), gr.HTML(visible=False)
+        visitor = visitor_of(request)
+        name = self._desk.import_model(Path(path), visitor)
+        gr.Info(text.IMPORTED.format(name=plain_name(name)))
+        return gr.Dropdown(self._desk.model_choices(visitor), value=name), gr.HTML(visible=False)
+
+    def remove_model(self, model: str | None, request: gr.Request) -> Any:
+        """Remove an uploaded model of one's own; runs that were made from it stay."""
+        visitor = visitor_of(request)
+        self._desk.remove_model(model or "", visitor)
+        gr.Info(text_visitors.REMOVED.format(name=plain_name(model or "")))
+        choices = self._desk.model_choices(visitor)
+        return gr.Dropdown(choices, value=next((name for _, name in choices), None))
+
+    def is_own(self, model: str | None, request: gr.Request) -> Any:
+        """Offer to remove a model that its visitor uploaded."""
+        own = self._desk.model_shelf.uploaded.of(visitor_of(request))
+        return gr.Button(visible=model in own)
 
     def describe(self, model: str | None) -> str:
         """Say what a model is, what it costs and why it was recognised as that."""
@@ -47,14 +64,14 @@ class Handlers:
         config, reasons = self._desk.describe(model)
         return charts.facts(config, reasons) + charts.cost_list(self._desk.cost(model)) + self._pair(model)
 
-    def cards(self, chosen: str | None) -> str:
+    def cards(self, chosen: str | None, request: gr.Request) -> str:
         """Show the models as cards, the demo models with a translation."""
-        names = list(self._desk.models())[:_MOST_CARDS]
+        names = list(self._desk.models(visitor_of(request)))[:_MOST_CARDS]
         cards = [self._card(name, is_chosen=name == chosen) for name in names]
         return f"<ul class='cards'>{''.join(cards)}</ul>"
 
     def _card(self, name: str, *, is_chosen: bool) -> str:
-        title = text.MODEL_TITLES.get(name, name)
+        title = text.MODEL_TITLES.get(name, plain_name(name))
         pictures = self._pair(name) if self._desk.is_demo(name) else ""
         button = (
             f"<button type='button' data-model='{escape(name, quote=True)}' aria-pressed='{str(is_chosen).lower()}'>"
@@ -63,7 +80,7 @@ class Handlers:
 
     def _pair(self, name: str) -> str:
         picture, source, translation = self._desk.sample(name)
-        words = text.SAMPLE_ALT.format(picture=picture, model=name)
+        words = text.SAMPLE_ALT.format(picture=picture_words(picture), model=plain_name(name))
         images = (_image(source, picture), "<span aria-hidden='true'>→</span>", _image(translation, words))
         return f"<span class='pair'>{''.join(images)}</span>"
 
@@ -89,15 +106,25 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
             with gr.Accordion(text.ADD_MODEL, open=False):
                 types = [".pth", ".safetensors"]
                 model_file = gr.File(label=text.MODEL_FILE, file_types=types, height=150, elem_id="model-file")
+            remove = gr.Button(text_visitors.REMOVE_MODEL, size="sm", visible=False, elem_id="remove-model")
     handlers, model = Handlers(desk), choosing.model
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     add_model = edge(handlers.add_model)
     added = model_file.upload(
-        add_model, model_file, [model, notice], concurrency_id="torch", api_name="add_model", **hidden
+        add_model,
+        model_file,
+        [model, notice],
+        show_progress_on=model_file,
+        concurrency_id="torch",
+        api_name="add_model",
+        **hidden,
     )
-    # The box is free for the next file, whether this one was good or not.
-    added.then(None, None, model_file, js="() => null", api_name="clear_file", **hidden)
+    free_box(added, model_file, "file")
     model.change(edge(handlers.describe), model, facts, concurrency_id="torch", api_name="show_model", **hidden)
+    remove.click(edge(handlers.remove_model), model, model, show_progress="hidden", api_name="remove_model", **hidden)
+    model.change(
+        edge(handlers.is_own), model, remove, queue=False, show_progress="hidden", api_name="is_own_model", **hidden
+    )
     quiet: dict[str, Any] = {**hidden, "show_progress": "hidden", "concurrency_id": "torch"}
     model.change(edge(handlers.cards), model, cards, trigger_mode="always_last", api_name="cards", **quiet)
     return Models(cards, notice)

@@ -1,18 +1,19 @@
 """What trained slim nets of a model there are, ready-made or of this studio's runs, and which of them are best."""
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from coronet.runs import REPORT, SETTINGS
-from coronet.studio import run_words, text
+from coronet.studio import run_words, sheets, text
+from coronet.studio.address import OWN
 
 Measure = Literal["macs", "bytes", "ms"]
+Unit = Literal["MMACs", "MB", "ms"]
+UNITS: Mapping[Unit, tuple[Measure, float]] = {"MMACs": ("macs", 1e6), "MB": ("bytes", 1e6), "ms": ("ms", 1.0)}
 SLIM = "slim.safetensors"
 
 
@@ -21,7 +22,7 @@ class Outcome:
     """One trained slim net beside its dense net."""
 
     folder: Path
-    kind: str  # "ready" or "own"
+    kind: str  # "ready", "own", or "linked": of another visitor, who gave its link
     ratio: float
     report: Mapping[str, Any]
 
@@ -37,8 +38,8 @@ class Outcome:
 
     @property
     def key(self) -> str:
-        """What it is called in choices."""
-        return f"{self.kind}/{self.folder.name}"
+        """What it is called in choices and in links: the same for who owns it and for who was given the link."""
+        return f"ready/{self.folder.name}" if self.kind == "ready" else f"{OWN}{self.folder.name}"
 
     @property
     def macs(self) -> int:
@@ -46,16 +47,26 @@ class Outcome:
         return int(self.report["slim"]["macs"])
 
 
-def find_outcomes(model: str, path: Path, ready: Iterable[Path], own: Iterable[Path]) -> list[Outcome]:
+def find_outcomes(
+    model: str, path: Path, ready: Iterable[Path], own: Iterable[Path], linked: Iterable[Path] = ()
+) -> list[Outcome]:
     """Find the finished compressions of a model, small ratios first; `model` is its name, `path` its file."""
     found = []
-    for kind, folders in (("ready", ready), ("own", own)):
+    for kind, folders in (("ready", ready), ("own", own), ("linked", linked)):
         for folder in folders:
-            report, settings = (_read(folder / name) for name in (REPORT, SETTINGS))
-            meant = settings.get("settings", {}).get("model")
-            if meant in (model, str(path)) and _is_complete(report) and (folder / SLIM).is_file():
-                found.append(Outcome(folder, kind, float(report["ratio"]), report))
+            meant = _read(folder / SETTINGS).get("settings", {}).get("model")
+            outcome = read_outcome(folder, kind) if meant in (model, str(path)) else None
+            if outcome is not None:
+                found.append(outcome)
     return sorted(found, key=lambda outcome: outcome.ratio)
+
+
+def read_outcome(folder: Path, kind: str = "own") -> Outcome | None:
+    """Read what came of a run; None where it is not finished or found something else."""
+    report = _read(folder / REPORT)
+    if not _is_complete(report) or not (folder / SLIM).is_file():
+        return None
+    return Outcome(folder, kind, float(report["ratio"]), report)
 
 
 def score_of(outcomes: Sequence[Outcome]) -> str:
@@ -84,6 +95,12 @@ def best_under(outcomes: Sequence[Outcome], score: str, measure: Measure, limit:
     return max(fitting, key=lambda outcome: quality(outcome, score), default=None)
 
 
+def best_within(outcomes: Sequence[Outcome], limit: float | None, unit: Unit) -> Outcome | None:
+    """Give the best of those below a limit in a unit that a visitor chose; None also where there is no limit."""
+    measure, size = UNITS[unit]
+    return best_under(outcomes, score_of(outcomes), measure, limit * size) if limit else None
+
+
 def as_csv(outcomes: Sequence[Outcome]) -> str:
     """Write every number that the reports have of cost and paired scores, one net a line."""
     rows = []
@@ -94,11 +111,7 @@ def as_csv(outcomes: Sequence[Outcome]) -> str:
              "ratio": outcome.ratio, **outcome.report["slim"]}
             | {f"{name}.{part}": number for name, values in scores.items() for part, number in values.items()}
         )  # fmt: skip
-    written = StringIO()
-    writer = csv.DictWriter(written, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return written.getvalue()
+    return sheets.as_csv(rows)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,43 +5,52 @@ from typing import Any
 import gradio as gr
 
 from coronet.errors import RunError
-from coronet.studio import address, charts, glossary, text
+from coronet.studio import address, charts, glossary, text, text_teacher
 from coronet.studio.api import build_api
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
-from coronet.studio.compare import UNITS, build_compare
+from coronet.studio.compare import build_compare
+from coronet.studio.data_box import build_data_box, connect_data_box
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.export import build_export
+from coronet.studio.gate import Gate
+from coronet.studio.group import build_group
 from coronet.studio.kits import Shelf, kits_folder
 from coronet.studio.learn import Ways, build_learn
 from coronet.studio.lesson_text import MEANINGS
 from coronet.studio.models import Models, build_models
+from coronet.studio.outcomes import UNITS
 from coronet.studio.play import build_play
 from coronet.studio.squeeze import Squeeze, build_squeeze
+from coronet.studio.teacher import PATH, build_teacher
 from coronet.studio.train import Watch, build_train
+from coronet.studio.visitors import Visitor, visitor_of
 
 # A figure that was drawn while its tab was hidden takes the width it has now.
 _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 
-def build(desk: Desk) -> gr.Blocks:
-    """Build the whole page; nothing heavy is loaded before someone looks at it."""
+def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
+    """Build the whole page; nothing heavy is loaded before someone looks at it. A gate adds the teacher's page."""
     shelf = Shelf(kits_folder(desk))
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}")
         gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE)
         choosing = build_choosing()
-        # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
-        # secret: a fixed key lets it outlive a restart of the server.
         compared = gr.State({})  # what the address says of the comparison
+        # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which this
+        # browser knows anyway: a fixed key lets it outlive a restart of the server.
         saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
         with gr.Tabs(elem_id="tabs") as tabs:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
             with opened["model"]:
                 models = build_models(desk, choosing)
+                data_box = build_data_box()
             with opened["squeeze"]:
                 squeeze = build_squeeze(desk, choosing)
             with opened["train"]:
+                if gate is not None:
+                    build_group(desk, choosing, opened["train"])
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
                 build_compare(desk, choosing, opened["compare"], compared)
@@ -54,8 +63,12 @@ def build(desk: Desk) -> gr.Blocks:
         build_api(desk, shelf)
         gr.HTML(glossary.meanings(), label=MEANINGS, elem_id="meanings")  # outside the tabs: each of them marks words
         connect_choosing(desk, choosing, models.cards)
+        connect_data_box(page, desk, data_box, watch.data_choice, choosing.picture)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run, compared)
+    if gate is not None:
+        with page.route(text_teacher.TITLE, PATH, show_in_navbar=False):
+            build_teacher(desk, gate, page)
     return page
 
 
@@ -118,12 +131,17 @@ class Opening:
 
     def restore(self, saved_run: str | None, request: gr.Request) -> tuple[Any, ...]:
         """List models, pictures, data and runs; choose what the address names, and else a run of this browser."""
-        query = request.query_params
-        models, pictures = list(self._desk.models()), self._desk.pictures()
-        model = address.known(query.get("model"), models) or next(iter(models), None)
-        picture = address.known(query.get("picture"), pictures)
+        query, visitor = request.query_params, visitor_of(request)
+        models = self._desk.model_choices(visitor, query.get("model"))
+        pictures = self._desk.picture_choices(visitor, query.get("picture"))
+        names = [name for _, name in models]
+        model = address.known(query.get("model"), names) or next(iter(names), None)
+        picture = address.known(query.get("picture"), [name for _, name in pictures])
         ratio = address.read_ratio(query)
-        run = self._known(query.get("run")) or self._known(saved_run)
+        run = self._known(query.get("run"), visitor) or self._known(saved_run, visitor)
+        for linked in address.read_runs_of_nets(query):
+            self._known(linked, visitor)
+        nets = [outcome.key for outcome in self._desk.outcomes(model, visitor)]
         tab = address.read_tab(query)
         return (
             gr.Tabs(selected=tab),
@@ -131,15 +149,18 @@ class Opening:
             gr.HTML(visible=not models),
             ratio,
             ratio,
-            gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0]),
+            gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0][1]),
             tab,
-            address.read_comparison(query, [outcome.key for outcome in self._desk.outcomes(model)], UNITS),
-            gr.Dropdown(list(self._desk.data_sets()), value=self._desk.data_for(model, None)),
-            gr.Dropdown(self._desk.run_names(), value=run),
+            address.read_comparison(query, nets, UNITS),
+            gr.Dropdown(self._desk.data_choices(visitor), value=self._desk.data_for(model, None, visitor)),
+            gr.Dropdown(self._desk.run_names(visitor), value=run),
         )
 
-    def _known(self, id: str | None) -> str | None:
+    def _known(self, id: str | None, visitor: Visitor) -> str | None:
+        """Give a run's name where there is such a run, and list it for who came by a link."""
         try:
-            return self._desk.run(id)[0].id if id else None
+            if id:
+                self._desk.run_shelf.open_link(self._desk.run(id)[0].id, visitor)
         except RunError:
             return None
+        return id or None

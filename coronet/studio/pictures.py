@@ -25,12 +25,16 @@ def data_sets(folders: Sequence[Path]) -> list[Path]:
 
 def find_pictures(folders: Sequence[Path]) -> dict[str, Path]:
     """Give the first test pictures of each data set by a readable name; both sides of unpaired ones."""
+    return {name: path for data_set in data_sets(folders) for name, path in pictures_of(data_set).items()}
+
+
+def pictures_of(data_set: Path) -> dict[str, Path]:
+    """Give the first test pictures of one data set by a name that begins with its folder's."""
     found = {}
-    for data_set in data_sets(folders):
-        for folder in _test_folders(data_set):
-            for name in sorted(_images(folder))[:_MOST_PER_FOLDER]:
-                path = folder / name
-                found[str(path.relative_to(data_set.parent))] = path
+    for folder in _test_folders(data_set):
+        for name in sorted(_images(folder))[:_MOST_PER_FOLDER]:
+            path = folder / name
+            found[str(path.relative_to(data_set.parent))] = path
     return found
 
 

@@ -5,7 +5,7 @@ Nothing is computed while the tab is closed: the pad asks, and only while it can
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec
 
 import gradio as gr
 
@@ -18,7 +18,9 @@ from coronet.studio.edge import edge
 from coronet.studio.racing import CUT, Races, read_question, usual_net
 from coronet.studio.ready_nets import RECENT
 from coronet.studio.squeeze import Squeeze
+from coronet.studio.visitors import visitor_of
 
+Asked = ParamSpec("Asked")
 Said = dict[str, Any]
 _READ_ADDRESS = "(model, net, ratio) => [model, net, ratio, new URLSearchParams(location.search).get('net')]"
 _TELL_PAD = "(model, net, ratio, picture) => JSON.stringify({model, net, ratio, picture: picture?.url})"
@@ -32,26 +34,28 @@ class Handlers:
         self._desk = desk
         self._races = Races(desk)
 
-    def nets(self, model: str | None, net: str | None, ratio: float | None, wanted: str | None = None) -> Any:
+    def nets(
+        self, model: str | None, net: str | None, ratio: float | None, wanted: str | None, request: gr.Request
+    ) -> Any:
         """List the slim nets of a model and choose one: the one before, else the trained one next to the ratio.
 
         wanted: the net that the address names, which counts only before one was chosen here.
         """
-        outcomes = self._desk.outcomes(model)
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         choices = [*((outcome.label, outcome.key) for outcome in outcomes), (play_text.CUT, CUT)]
         return gr.Radio(choices, value=usual_net(outcomes, net or wanted, max(1.0, ratio or FIRST_RATIO)))
 
-    def play_open(self, sent: Any) -> Said:
+    def play_open(self, sent: Any, request: gr.Request) -> Said:
         """Load both nets and give what the pad needs; {"later": true} where too many wait."""
-        opened = self._races.open(read_question(sent))
+        opened = self._races.open(read_question(sent, visitor_of(request)))
         if opened is None:
             return _LATER
         samples = [{"name": name, "picture": as_data_url(picture)} for name, picture in opened.samples.items()]
         return {"side": opened.side, "net": opened.net, "samples": samples}
 
-    def play_answer(self, sent: Any) -> Said:
+    def play_answer(self, sent: Any, request: gr.Request) -> Said:
         """Give both translations of a drawing and the nets' times; {"later": true} where it was not the newest."""
-        question = read_question(sent)
+        question = read_question(sent, visitor_of(request))
         race = self._races.answer(question, sent.get("picture"))
         if race is None:
             return _LATER
@@ -62,14 +66,14 @@ class Handlers:
         }
 
 
-def for_pad(handler: Callable[[Any], Said]) -> Callable[[Any], Said]:
+def for_pad(handler: Callable[Asked, Said]) -> Callable[Asked, Said]:
     """Let the pad read an error as {"problem": words}: its questions are no events, which would show a message."""
     guarded = edge(handler)
 
     @wraps(handler)
-    def said(sent: Any) -> Said:
+    def said(*asked: Asked.args, **named: Asked.kwargs) -> Said:
         try:
-            return guarded(sent)
+            return guarded(*asked, **named)
         except gr.Error as error:
             return {"problem": error.message}
 

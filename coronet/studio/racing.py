@@ -25,6 +25,7 @@ from coronet.studio.latest import Latest
 from coronet.studio.outcomes import SLIM, Outcome
 from coronet.studio.ready_nets import ReadyNet, ReadyNets
 from coronet.studio.translating import prepare_torch
+from coronet.studio.visitors import NOBODY, Visitor
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,12 +42,13 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which nets are asked, and by which page."""
+    """Which nets are asked, by which page, and whose that is."""
 
     model: str
     net: str
     ratio: float
-    visitor: str
+    page: str
+    visitor: Visitor = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,18 @@ class Opened:
     samples: dict[str, Image.Image]
 
 
-def read_question(sent: Any) -> Question:
+def read_question(sent: Any, visitor: Visitor = NOBODY) -> Question:
     """Check what a page sent; DataError where it is no question."""
     if not isinstance(sent, dict):
         raise DataError(play_text.NO_QUESTION)
     words = [sent.get(name) for name in ("model", "net", "visitor")]
-    model, net, visitor = (word if isinstance(word, str) else "" for word in words)
-    if not all(0 < len(word) <= _LONGEST_NAME for word in (model, net, visitor)):
+    model, net, page = (word if isinstance(word, str) else "" for word in words)
+    if not all(0 < len(word) <= _LONGEST_NAME for word in (model, net, page)):
         raise DataError(play_text.NO_QUESTION)
     ratio = sent.get("ratio")
     if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 1 <= ratio <= LARGEST_RATIO:
         raise DataError(play_text.NO_RATIO.format(most=LARGEST_RATIO))
-    return Question(model, net, round(float(ratio), 1), visitor)
+    return Question(model, net, round(float(ratio), 1), page, visitor)
 
 
 def usual_net(outcomes: list[Outcome], net: str | None, ratio: float) -> str:
@@ -96,7 +98,7 @@ class Races:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._nets = ReadyNets()
-        self._files: OrderedDict[tuple[str, str], tuple[Path, str]] = OrderedDict()
+        self._files: OrderedDict[tuple[str, str, str], tuple[Path, str]] = OrderedDict()
         self._latest, self._turns = Latest(), count()
         self._asking, self._racing = threading.Lock(), threading.Lock()
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
@@ -111,19 +113,19 @@ class Races:
 
     def _alone(self, question: Question, work: Callable[[], Answer]) -> Answer | None:
         with self._asking:
-            ticket = self._latest.ask(question.visitor)
+            ticket = self._latest.ask(question.page)
         if not self._waiting.acquire(blocking=False):
             return None
         try:
             with self._racing:
-                return None if self._latest.is_stale(question.visitor, ticket) else work()
+                return None if self._latest.is_stale(question.page, ticket) else work()
         finally:
             self._waiting.release()
 
     def _opened(self, question: Question) -> Opened:
         dense, _, name = self._both(question)
         side = _side(dense.generator.config)
-        return Opened(side, name, self._samples(question.model, side))
+        return Opened(side, name, self._samples(question.model, side, question.visitor))
 
     def _raced(self, question: Question, drawing: Any) -> Race:
         dense, slim, _ = self._both(question)
@@ -150,10 +152,9 @@ class Races:
 
     def _file(self, question: Question) -> tuple[Path, str]:
         """Look up the file of a trained net; the last ones are remembered, for the lookup reads every report."""
-        key = (question.model, question.net)
+        key = (question.model, question.net, question.visitor.owner)
         if key not in self._files or not self._files[key][0].is_file():
-            outcomes = self._desk.outcomes(question.model)
-            found = next((outcome for outcome in outcomes if outcome.key == question.net), None)
+            found = self._desk.outcome(question.model, question.net, question.visitor)
             if found is None:
                 raise DataError(play_text.UNKNOWN_NET.format(net=question.net[:80]))
             self._files[key] = (found.folder / SLIM, found.label)
@@ -165,11 +166,12 @@ class Races:
         from coronet.recipes.preview import PreviewModel
 
         opened = PreviewModel(path)  # one of its own: that of Squeeze may be at work in another thread
-        samples = self._samples(question.model, _side(opened.generator.config))
+        # All visitors play with this one, so that nobody's own pictures have a part in it.
+        samples = self._samples(question.model, _side(opened.generator.config), NOBODY)
         return _ready(opened.cut(list(samples.values()), question.ratio))
 
-    def _samples(self, model: str, side: int) -> dict[str, Image.Image]:
-        pictures = list(self._desk.test_pictures(model).items())[:_MOST_SAMPLES]
+    def _samples(self, model: str, side: int, visitor: Visitor) -> dict[str, Image.Image]:
+        pictures = list(self._desk.test_pictures(model, visitor).items())[:_MOST_SAMPLES]
         return {name: ImageOps.fit(picture, (side, side)) for name, picture in pictures}
 
 

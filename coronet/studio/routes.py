@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from coronet.jobs import RUN_ID
+from coronet.studio.run_shelf import is_reachable
 
 FILES = {
     "slim.onnx": "application/octet-stream",
@@ -17,26 +17,28 @@ FILES = {
 }
 
 
-def run_routes(runs: Path) -> list[BaseRoute]:
-    """Give the routes /runs/ID/FILE and /runs/ID/previews/STEP; anything but known files is not found."""
+def run_routes(runs: Path, *, is_personal: bool) -> list[BaseRoute]:
+    """Give the routes /runs/ID/FILE and /runs/ID/previews/STEP; anything but known files is not found.
+
+    Who knows a run's name was given it; where the studio serves others, names that could be guessed are not found.
+    """
+
+    def folder_of(request: Request) -> Path:
+        id = request.path_params["id"]
+        if not is_reachable(id, is_personal=is_personal):
+            raise HTTPException(404)
+        return runs / id
 
     def serve_file(request: Request) -> Response:
-        folder, name = _folder(runs, request), request.path_params["name"]
+        folder, name = folder_of(request), request.path_params["name"]
         if name not in FILES or not (folder / name).is_file():
             raise HTTPException(404)
         return FileResponse(folder / name, media_type=FILES[name], filename=f"{folder.name}-{name}")
 
     def serve_preview(request: Request) -> Response:
-        path = _folder(runs, request) / "previews" / f"{request.path_params['step']:06d}.png"
+        path = folder_of(request) / "previews" / f"{request.path_params['step']:06d}.png"
         if not path.is_file():
             raise HTTPException(404)
         return FileResponse(path, media_type="image/png")
 
     return [Route("/runs/{id}/previews/{step:int}", serve_preview), Route("/runs/{id}/{name}", serve_file)]
-
-
-def _folder(runs: Path, request: Request) -> Path:
-    id = request.path_params["id"]
-    if not RUN_ID.fullmatch(id):
-        raise HTTPException(404)
-    return runs / id

@@ -94,8 +94,8 @@ TRAINED_PICTURES = "Trained slim nets"
 TRAINED_ALT = "Translation by the trained slim net: {label}"
 SLIM_TRAINED_ALT = "Translation by the trained slim net"
 TRADE_OFF = "Quality against MACs"
-OUTCOME = {"ready": "ready-made {ratio:.1f}×", "own": "your run {ratio:.1f}×"}
-KINDS = {"ready": "ready-made", "own": "runs of this studio"}
+OUTCOME = {"ready": "ready-made {ratio:.1f}×", "own": "your run {ratio:.1f}×", "linked": "shared run {ratio:.1f}×"}
+KINDS = {"ready": "ready-made", "own": "your runs", "linked": "shared with you"}
 OUTCOME_HEAD = ("Net", "MACs", "Size", "PSNR", "SSIM")
 MS_HEAD = "ms"
 MS_NOTE = "ms: one picture of the size the model was made for, by PyTorch with one thread on this server."
@@ -145,14 +145,14 @@ PUBLISHED_X = "MACs as papers count (log)"
 PUBLISHED_Y = "FID, lower is better"
 PUBLISHED_HEAD = ("Method", "GMACs", "FID", "Protocol", "Source")
 
-DATA = "Data on the server"
+DATA = "Data set"
 DATA_INFO = (
     "scenes/… are drawn when a run first needs them. Folders hold train and test pictures, paired (A|B) or unpaired "
     "(trainA, trainB). Allowed: {folders}"
 )
 NO_DATA = (
     "scenes/… are drawn when a run first needs them, which takes half a minute. To train on pictures of your own, "
-    "start the studio with --data FOLDER."
+    "upload them as a zip, or start the studio with --data FOLDER."
 )
 PRESET = "Preset"
 AUTOMATIC = "automatic"
@@ -222,9 +222,6 @@ MISSING_MODEL = "Choose a model first, or add one."
 MISSING_DATA = "Name the data folder first."
 FOREIGN_DATA = "'{path}' is not in a folder that this studio may read. Choose one below: {folders}."
 NOT_A_FOLDER = "'{path}' is not a folder. Choose one below: {folders}."
-FULL_SHELF = (
-    "{count} uploaded models are kept and {free:,} MB are free. Remove some from {folder}, or free some space, first."
-)
 
 
 def duration(seconds: float) -> str:

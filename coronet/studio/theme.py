@@ -23,7 +23,9 @@ table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: ta
 .numbers-panel td { white-space: nowrap; }
 .numbers-panel th:first-child { text-align: left !important; font-weight: 400; }
 .picture img { width: 100%; height: auto; min-height: min(18rem, 40vw); max-height: 24rem; object-fit: contain; }
-#choosing { align-items: flex-end; }
+.nav-holder { display: none; } /* Gradio's list of pages: the teacher knows the address of the other one */
+#choosing, #jobs-bar { align-items: flex-end; }
+#teacher-form { max-width: 30rem; }
 @media (max-width: 600px) {
   #bar-buttons { flex-flow: row nowrap !important; }
   #bar-buttons > * { flex: 1 1 0; min-width: 0; }

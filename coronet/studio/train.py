@@ -15,6 +15,7 @@ from coronet.settings import fields_of
 from coronet.studio import channel_map, charts, estimate, run_words, text, time_lapse, watching
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
+from coronet.studio.data_box import DataChoice, build_data_choice
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
@@ -22,11 +23,11 @@ from coronet.studio.form import component_for, settings_form, values_of
 from coronet.studio.routes import FILES
 from coronet.studio.squeeze import Squeeze
 from coronet.studio.starting import softening
+from coronet.studio.visitors import visitor_of
 
 Wish = Literal["pause", "resume", "keep", "cancel", "discard"]
 
 _TICK_SECONDS = 2.0
-_MOST_POINTS = 300
 _ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method", "vgg")  # not in the advanced fold
 
 _TAB = "train"
@@ -53,56 +54,73 @@ class Handlers:
         self._follower = Follower()
         self._estimates = estimate.Estimates()
 
-    def suit(self, model: str | None, data: str | None) -> tuple[str | None, float]:
+    def suit(self, model: str | None, data: str | None, request: gr.Request) -> tuple[str | None, float]:
         """Choose the data that belong to a demo model, where no folder was chosen, and how its judges see pictures."""
-        return self._desk.data_for(model, data), softening(model)
+        return self._desk.data_for(model, data, visitor_of(request)), softening(model)
 
     def methods(self) -> Any:
         """Give the compression methods with their titles."""
         return gr.Dropdown([(title, name) for name, title in self._desk.methods().items()])
 
     def start(
-        self, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
+        self,
+        model: str | None,
+        ratio: float,
+        data: str | None,
+        preset: str,
+        minutes: str,
+        request: gr.Request,
+        *advanced: Any,
     ) -> Any:
         """Queue a compression of a model on a data folder of the server and give the run's name."""
-        id = self._desk.start(model, data, self._choices(ratio, preset, minutes, advanced))
+        visitor = visitor_of(request)
+        id = self._desk.start(model, data, self._choices(ratio, preset, minutes, advanced), visitor)
         gr.Info(text.STARTED.format(id=id))
-        return gr.Dropdown(self._desk.run_names(), value=id)
+        return gr.Dropdown(self._desk.run_names(visitor), value=id)
 
     def pause(self, id: str | None) -> str:
         """Ask a run to save and stop for now; gives its state."""
-        return self._desk.table.request_pause(id or "")
+        return self._desk.table.request_pause(self._desk.job(id).id)
 
     def resume(self, id: str | None) -> str:
         """Queue a run that stopped before its end; gives its state."""
-        return self._desk.table.resume(id or "")
+        return self._desk.table.resume(self._desk.job(id).id)
 
     def cancel(self, id: str | None) -> str:
         """Ask a run to save and stop for good; gives its state."""
-        return self._desk.table.request_cancel(id or "")
+        return self._desk.table.request_cancel(self._desk.job(id).id)
 
     def keep(self, id: str | None) -> str:
         """Ask a run to end now and to finish with the net as it is; gives its state."""
-        return self._desk.table.request_keep(id or "")
+        return self._desk.table.request_keep(self._desk.job(id).id)
 
-    def discard(self, id: str | None) -> tuple[Any, Any]:
+    def discard(self, id: str | None, request: gr.Request) -> tuple[Any, Any]:
         """Ask for a run to be ended and removed with all its files; gives its state and the runs that are left."""
         if not id:  # the visitor thought again
             return gr.skip(), gr.skip()
-        state = self._desk.table.request_discard(id)
+        state = self._desk.table.request_discard(self._desk.job(id).id)
         gr.Info(run_words.DISCARDED.format(id=id))
-        return state, gr.Dropdown(self._desk.run_names(), value=None)
+        return state, gr.Dropdown(self._desk.run_names(visitor_of(request)), value=None)
 
     def estimate(
-        self, opened: str, model: str | None, ratio: float, data: str | None, preset: str, minutes: str, *advanced: Any
+        self,
+        opened: str,
+        model: str | None,
+        ratio: float,
+        data: str | None,
+        preset: str,
+        minutes: str,
+        request: gr.Request,
+        *advanced: Any,
     ) -> tuple[Any, Any]:
         """Say how long a run with these choices would take; the timer asks again while that is measured."""
         if opened != _TAB:
             return gr.skip(), gr.Timer(active=False)
+        visitor = visitor_of(request)
         try:
-            settings = self._desk.settings(model, data, self._choices(ratio, preset, minutes, advanced))
+            settings = self._desk.settings(model, data, self._choices(ratio, preset, minutes, advanced), visitor)
             found = self._estimates.timing(settings)
-            return estimate.said(settings, found, self._desk.table), gr.Timer(active=found is None)
+            return estimate.said(settings, found, self._desk.table, visitor.owner), gr.Timer(active=found is None)
         except CoronetError as error:  # no mistake yet: the visitor is still choosing
             return charts.sentence(str(error), "problem"), gr.Timer(active=False)
 
@@ -144,7 +162,7 @@ class Handlers:
         )
 
     def _figure(self, run: Run, events: Sequence[charts.Event]) -> Any:
-        return charts.figure(_thin(events), run.settings.get("ratio"), watching.planned(run, events))
+        return charts.figure(watching.thinned(events), run.settings.get("ratio"), watching.planned(run, events))
 
     def _channels(self, run: Run, widths: dict[str, int] | None) -> str:
         return channel_map.channel_map(self._desk.run_channels(run, widths) if widths else ())
@@ -155,6 +173,7 @@ class Watch:
     """The components of this tab that the page fills when it opens."""
 
     data: gr.Dropdown
+    data_choice: DataChoice
     run: gr.Dropdown
 
 
@@ -165,7 +184,8 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
     with gr.Row():
         folders = ", ".join(map(str, desk.data))
         info = text.DATA_INFO.format(folders=folders) if folders else text.NO_DATA
-        data = gr.Dropdown([], label=text.DATA, info=info, allow_custom_value=True, scale=2, elem_id="data")
+        choice = build_data_choice(text.DATA, info)
+        data = choice.data
         method = component_for(basic["method"])  # by their titles once torch is there, which methods need
         preset = component_for(basic["preset"])
         minutes = component_for(basic["minutes"])
@@ -191,7 +211,7 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         edge(handlers.suit), [choosing.model, data], [data, advanced["soften_judges"]], api_name="suit", **quiet
     )
     choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
-    return Watch(data, run)
+    return Watch(data, choice, run)
 
 
 def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HTML) -> None:
@@ -276,9 +296,3 @@ def _build_wishes() -> dict[Wish, gr.Button]:
 def _buttons(state: str) -> list[gr.Button]:
     """Make what can be wished a function of the state, never of the last click."""
     return [gr.Button(interactive=state in TRANSITIONS[wish]) for wish in _WISHES]
-
-
-def _thin(events: Sequence[charts.Event]) -> Sequence[charts.Event]:
-    """Keep at most so many points as a plot of this width can show, the last one always."""
-    stride = -(-len(events) // _MOST_POINTS) or 1
-    return events[::-1][::stride][::-1]

@@ -14,6 +14,13 @@ _LOG = "worker.log"
 _LAST_LINES = 12
 _MOST_BYTES = 4000
 _PLAN_POINTS = 50
+_MOST_DRAWN = 300
+
+
+def thinned(events: Sequence[Event]) -> Sequence[Event]:
+    """Keep at most so many points as a plot of this width can show, the last one always."""
+    stride = -(-len(events) // _MOST_DRAWN) or 1
+    return events[::-1][::stride][::-1]
 
 
 def explained(events: Sequence[Event]) -> str:
