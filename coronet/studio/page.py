@@ -29,7 +29,7 @@ def build(desk: Desk) -> gr.Blocks:
     shelf = Shelf(kits_folder(desk))
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}")
-        gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE)
+        gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE, padding=False)
         choosing = build_choosing()
         # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which is no
         # secret: a fixed key lets it outlive a restart of the server.
