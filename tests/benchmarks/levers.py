@@ -1,7 +1,7 @@
 """What each part of the search is worth: `python -m tests.benchmarks.levers --out FOLDER [--world shoes]`.
 
-Compresses a demo model once for every lever, with the same time for each, on scenes drawn with another seed than the test
-scenes (so that nothing is ever tuned on those), and prints a Markdown table. What is finished is not done again.
+Compresses a demo model once for every lever, with the same time for each, on scenes drawn with another seed than the
+test scenes (so that nothing is ever tuned on those), and prints a Markdown table. What is finished is not done again.
 """
 
 import argparse
