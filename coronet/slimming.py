@@ -59,7 +59,8 @@ def even_floor(cost: CostModel, widths: Mapping[str, int], ratio: float, share: 
     full, low, high = cost.vector(widths), 0.0, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if cost.at(middle * full) <= cost.total / ratio else (low, middle)
+        even = np.maximum(1.0, middle * full)  # a group of few channels may have no less
+        low, high = (middle, high) if cost.at(even) <= cost.total / ratio else (low, middle)
     return {group: max(1, int(share * low * width)) for group, width in widths.items()}
 
 

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 import torch
 
@@ -139,6 +140,13 @@ def test_the_floor_is_a_share_of_an_even_cut_at_the_ratio(name, budget, ratio):
     assert model.at(even) <= model.total / ratio
     half = even_floor(model, widths, ratio, 0.5)
     assert all(abs(half[group] - even[group] / 2) <= 1 for group in widths)
+
+
+def test_a_floor_leaves_every_ratio_within_reach():
+    config = resnet_config(ngf=4, blocks=1, image_size=64)
+    model, importance = CostModel(config), random_importance(config, 0)
+    for ratio in np.linspace(1, largest_ratio(importance, model), 30):
+        choose(importance, model, ratio, floor=even_floor(model, config.widths, ratio, 1.0))
 
 
 def test_without_a_share_one_channel_stays():

@@ -29,7 +29,9 @@ _TOOLS = f"""
   </div>
   <label class="set">{words.WIDTH} <input type="range" class="width" min="1" max="16" step="0.5" value="3"></label>
   <div class="set">
-    {_act("undo", words.UNDO, "disabled")}{_act("redo", words.REDO, "disabled")}{_act("clear", words.CLEAR)}
+    {_act("undo", words.UNDO, "aria-disabled='true'")}
+    {_act("redo", words.REDO, "aria-disabled='true'")}
+    {_act("clear", words.CLEAR)}
   </div>
   <div class="set">
     {_act("file", words.UPLOAD)}{_act("camera", words.CAMERA, "aria-pressed='false'")}
@@ -55,7 +57,7 @@ TEMPLATE = f"""
   <div class="stage">
     <figure class="drawing">
       <figcaption>{words.DRAWING}</figcaption>
-      <div class="sheet"><canvas role="img" aria-label="{words.DRAWING_ALT}"></canvas></div>
+      <div class="sheet"><canvas role="img" tabindex="-1" aria-label="{words.DRAWING_ALT}"></canvas></div>
     </figure>
     {_answer("dense", words.DENSE, words.DENSE_ALT)}
     {_answer("slim", words.SLIM, words.SLIM_ALT)}
@@ -76,7 +78,7 @@ label.set { font-size: 0.9rem; }
   border: 1px solid var(--body-text-color-subdued); background: var(--background-fill-primary);
   color: var(--body-text-color); }
 .tools button:hover { background: var(--background-fill-secondary); }
-.tools button:disabled { opacity: 0.45; cursor: default; }
+.tools button[aria-disabled=true] { opacity: 0.45; cursor: default; }
 .tools button[aria-pressed=true] { box-shadow: inset 0 0 0 2px var(--color-accent); border-color: var(--color-accent);
   font-weight: 600; }
 .tools button.go { background: var(--button-primary-background-fill); color: var(--button-primary-text-color);

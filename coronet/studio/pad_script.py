@@ -139,6 +139,7 @@ canvas.addEventListener("pointerdown", (event) => {
   if (event.button || stroke || !side) return;
   event.preventDefault();
   canvas.setPointerCapture(event.pointerId);
+  canvas.focus({preventScroll: true}); // so that the keys of undo and redo are heard
   const [x, y, wide] = at(event);
   stroke = {kind: "stroke", tool, colour, isPaper: done[grounds()]?.isPaper ?? true, pointer: event.pointerId,
     points: [[x, y, wide], [x + 0.01, y, wide]]};

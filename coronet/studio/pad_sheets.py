@@ -53,8 +53,9 @@ const redraw = (sheet) => {
 };
 const redrawAll = () => {
   sheets.forEach(redraw);
-  find("[data-act=undo]").disabled = done.length < 2;
-  find("[data-act=redo]").disabled = !undone.length;
+  // Not `disabled`, which would take the focus of the one that presses it, and with it the keys.
+  find("[data-act=undo]").setAttribute("aria-disabled", done.length < 2);
+  find("[data-act=redo]").setAttribute("aria-disabled", !undone.length);
 };
 const add = (step) => { done.push(step); undone = []; redrawAll(); };
 const copy = (source) => {

@@ -35,7 +35,7 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     shelf = Shelf(kits_folder(desk))
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}")
-        gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE)
+        gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE, padding=False)
         choosing = build_choosing()
         compared = gr.State({})  # what the address says of the comparison
         # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which this
