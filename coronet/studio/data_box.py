@@ -76,7 +76,7 @@ def build_data_box() -> DataBox:
             with gr.Column(min_width=300):
                 own = gr.Dropdown([], label=text_visitors.OWN_DATA, allow_custom_value=True, elem_id="own-data")
                 remove = gr.Button(text_visitors.REMOVE_DATA, size="sm", interactive=False, elem_id="remove-data")
-    said = live_region(text_visitors.ADD_DATA, "data-said")
+                said = live_region(text_visitors.ADD_DATA, "data-said")
     return DataBox(file, said, own, remove)
 
 
