@@ -1,4 +1,4 @@
-"""Visitors: who is who, what each sees and may remove, what a link opens, how much one may keep. Without gradio."""
+"""Visitors: who is who, what each sees and may remove, what a link opens, how much one may keep."""
 
 import asyncio
 import base64
@@ -12,14 +12,18 @@ import pytest
 from PIL import Image
 
 from coronet import sandbox
-from coronet.errors import CheckpointError, DataError, RunError
+from coronet.errors import CheckpointError, DataError, RunError, SettingsError
 from coronet.jobs import JobTable
 from coronet.launcher import Process
 from coronet.runs import Run
+from coronet.studio.api import Api
 from coronet.studio.data_shelf import report
 from coronet.studio.desk import Desk
 from coronet.studio.guard import Guard
+from coronet.studio.kits import Shelf, find_net, nets
 from coronet.studio.owned import Limits, plain_name
+from coronet.studio.page import Opening
+from coronet.studio.train import Handlers as TrainHandlers
 from coronet.studio.visitors import (
     COOKIE,
     LOGIN_HEADER,
@@ -49,6 +53,7 @@ class NoLauncher:
         raise AssertionError("nothing to end")
 
 
+TINY = "tiny.safetensors"
 ANN, BEN = (Visitor(owner_of(name * 8, ""), has_cookie=True) for name in ("ann_", "ben_"))
 
 
@@ -247,17 +252,102 @@ def test_runs_have_names_that_no_one_guesses(desk: Desk) -> None:
 
 
 def test_a_finished_run_is_an_outcome_for_its_owner_and_for_who_has_the_link(desk: Desk) -> None:
-    id = desk.start("tiny.safetensors", "scenes/shoes", {"ratio": 3.0}, ANN)
+    id = finished(desk, ANN)
+    assert [net.label for net in desk.outcomes(TINY, ANN)] == ["your run 3.0×"]
+    assert desk.outcomes(TINY, BEN) == []
+    desk.run_shelf.open_link(id, BEN)
+    assert [net.label for net in desk.outcomes(TINY, BEN)] == ["shared run 3.0×"]
+    assert shared(desk).outcomes(TINY, NOBODY) == []
+
+
+def test_a_slim_net_is_found_by_its_key_by_whoever_has_that(desk: Desk) -> None:
+    id = finished(desk, ANN)
+    keys = [net.key for net in desk.outcomes(TINY, ANN)]
+    assert keys == [f"own/{id}"]
+    assert [net.kind for visitor in (ANN, BEN) if (net := desk.outcome(TINY, keys[0], visitor))] == ["own", "linked"]
+    assert [net.key for net in nets(desk, TINY, BEN)] == ["model"], "it is not listed"
+    assert find_net(desk, TINY, keys[0], BEN).files == find_net(desk, TINY, keys[0], ANN).files
+    desk.run_shelf.open_link(id, BEN)
+    assert [net.key for net in desk.outcomes(TINY, BEN)] == keys, "a link means the same to both"
+    waiting = desk.start(TINY, "scenes/shoes", {}, ANN)
+    for key in (f"own/{waiting}", "own/../../etc", "own/", "ready/x", "", None, f"linked/{id}"):
+        assert desk.outcome(TINY, key, BEN) is None
+    assert desk.outcome("demo/shoes", keys[0], BEN) is None, "it was made from another model"
+
+
+def test_a_net_whose_name_could_be_guessed_is_found_by_no_key_among_others(desk: Desk) -> None:
+    id = finished(desk, ANN)
+    (desk.runs / id).rename(desk.runs / "mine")
+    desk.table.adopt()
+    assert desk.outcome(TINY, "own/mine", BEN) is not None
+    assert shared(desk).outcome(TINY, "own/mine", BEN) is None
+
+
+def test_a_guessed_name_touches_nothing_among_others(desk: Desk) -> None:
+    Run.create(desk.runs / "mine", "compress", {"model": "demo/shoes", "ratio": 2.0})
+    desk.table.adopt()
+    train, api = TrainHandlers(shared(desk), []), Api(shared(desk), Shelf(desk.runs / "kits"))
+    for touch in (train.pause, train.resume, train.cancel, train.keep, lambda id: train.discard(id, request_of(BEN))):
+        with pytest.raises(RunError, match="no run 'mine'"):
+            touch("mine")
+    for ask in (api.run, api.pause, api.resume, api.cancel, api.keep, api.discard):
+        with pytest.raises(RunError, match="no run 'mine'"):
+            ask("mine")
+    assert desk.table.state("mine") == "interrupted"
+
+
+def test_an_address_that_names_anothers_net_lists_its_run(desk: Desk) -> None:
+    ids = [finished(desk, ANN) for _ in range(2)]
+    query = {"model": TINY, "tab": "compare", "nets": f"own/{ids[0]},own/x", "net": f"own/{ids[1]}"}
+    wanted = Opening(desk).restore("", request_of(BEN, **query))[7]
+    assert wanted == {"nets": [f"own/{ids[0]}"], "net": f"own/{ids[1]}"}
+    assert {id for _, id in desk.run_names(BEN)} == set(ids)
+
+
+def test_a_discarded_run_is_listed_no_more(desk: Desk) -> None:
+    id = desk.start(TINY, "scenes/shoes", {}, ANN)
+    state, runs = TrainHandlers(desk, []).discard(id, request_of(ANN))
+    assert (state, runs.choices, desk.run_names(ANN)) == ("discarding", [], [])
+
+
+# Programs
+
+
+def test_a_program_on_ones_own_machine_is_nobodys_and_elsewhere_its_logins(desk: Desk) -> None:
+    program: Any = SimpleNamespace(headers={}, session_hash="s")
+    id = Api(desk, Shelf(desk.runs / "kits")).start(TINY, program, "scenes/shoes")
+    assert [id for _, id in desk.run_names(ANN)] == [id], "the browser lists what a program started"
+    member: Any = SimpleNamespace(headers={LOGIN_HEADER: "class"}, session_hash="s")
+    api = Api(shared(desk), Shelf(desk.runs / "kits"))
+    name = api.upload_model(str(desk.models_given[0]), member)
+    assert api.start(name, member, "scenes/shoes") in {id for _, id in shared(desk).run_names(visitor_of(member))}
+    assert name in {entry["name"] for entry in api.models(member)}
+    assert name not in {entry["name"] for entry in api.models(request_of(BEN))}
+    assert api.describe(name)["cost"]["parameters"] > 0, "who has its name may use it"
+
+
+def test_the_teachers_rules_hold_for_programs_and_are_said_before_a_start(desk: Desk) -> None:
+    desk.rule_book.lock(("quick",), 0.0, 1.0, 2.0)
+    with pytest.raises(SettingsError, match="The teacher has locked the choices"):
+        Api(desk, Shelf(desk.runs / "kits")).start(TINY, request_of(ANN), "scenes/shoes", 4.0)
+    asked = ("train", TINY, 4.0, "scenes/shoes", "quick", "", request_of(ANN))
+    assert "The teacher has locked the choices" in TrainHandlers(desk, []).estimate(*asked)[0]
+    assert desk.table.list() == ()
+
+
+def request_of(visitor: Visitor, **query: str) -> Any:
+    """Give a request as it comes from a visitor's browser behind the guard."""
+    return SimpleNamespace(headers={OWNER_HEADER: visitor.owner}, session_hash="s", query_params=query)
+
+
+def finished(desk: Desk, visitor: Visitor) -> str:
+    id = desk.start(TINY, "scenes/shoes", {"ratio": 3.0}, visitor)
     cost = {"macs": 10, "parameters": 5}
     scores = {"to_teacher": {"psnr_db": 20.0, "ssim": 0.8}, "images": 3}
     (desk.runs / id / "slim.safetensors").write_bytes(desk.models_given[0].read_bytes())
     desk.run(id)[1].write_report({"ratio": 3.0, "dense": cost, "slim": cost, "scores": scores})
     finish(desk, id)
-    assert [net.label for net in desk.outcomes("tiny.safetensors", ANN)] == ["your run 3.0×"]
-    assert desk.outcomes("tiny.safetensors", BEN) == []
-    desk.run_shelf.open_link(id, BEN)
-    assert [net.label for net in desk.outcomes("tiny.safetensors", BEN)] == ["shared run 3.0×"]
-    assert shared(desk).outcomes("tiny.safetensors", NOBODY) == []
+    return id
 
 
 def finish(desk: Desk, id: str) -> None:

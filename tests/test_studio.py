@@ -580,7 +580,7 @@ def test_equal_pictures_have_a_black_difference() -> None:
     assert min(low for low, _ in difference_map(grey, white).getextrema()) > 200
 
 
-def test_published_points_are_hollow_and_never_joined(desk: Desk) -> None:
+def test_published_points_are_hollow_and_never_joined() -> None:
     figure, table = published("horse2zebra")
     drawn = published_figure("horse2zebra").data
     assert figure.visible
@@ -588,7 +588,7 @@ def test_published_points_are_hollow_and_never_joined(desk: Desk) -> None:
     assert all("open" in symbol for trace in drawn for symbol in trace.marker.symbol)
     assert all("source" in words for trace in drawn for words in trace.text)
     assert table.count("<tr>") == 1 + sum(point.task == "horse2zebra" for point in published_points())
-    assert CompareHandlers(desk).published("none")[1] == ""
+    assert published("none")[1] == ""
 
 
 def step(done: int, total: int = 10, **more: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import gradio as gr
 import pytest
 
 from coronet.errors import AccessError, RunError, SettingsError
+from coronet.files import write_json_atomic
 from coronet.jobs import JobTable
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
@@ -21,6 +22,7 @@ from coronet.studio.edge import edge
 from coronet.studio.gate import Gate
 from coronet.studio.group import Handlers as GroupHandlers
 from coronet.studio.guard import read_password
+from coronet.studio.kits import WANTED, kits_folder
 from coronet.studio.outcomes import Outcome
 from coronet.studio.rules import RuleBook, Rules
 from coronet.studio.sheets import as_csv
@@ -335,6 +337,10 @@ def test_a_reset_removes_what_is_visitors_and_leaves_the_rest(handlers: Handlers
         home.mkdir(parents=True)
         (home / "upload.safetensors").touch()
     (desk.imported / "mine.safetensors").touch()
+    kits = {name: kits_folder(desk) / name for name in ("of a run", "of a demo")}
+    for folder, model in zip(kits.values(), (str(desk.runs / done), "demo/shoes"), strict=True):
+        folder.mkdir(parents=True)
+        write_json_atomic(folder / WANTED, {"model": model})
     said, word, rules = handlers.reset(" RESET ", TEACHER)
     assert "2 runs" in said
     assert word == ""
@@ -342,6 +348,7 @@ def test_a_reset_removes_what_is_visitors_and_leaves_the_rest(handlers: Handlers
     assert [job.id for job in desk.table.list()] == [kept.name]
     assert [path for path in (desk.runs / waiting, desk.runs / done, *homes) if path.exists()] == []
     assert kept.path.is_dir()
+    assert [name for name, folder in kits.items() if folder.exists()] == ["of a demo"]
     assert (desk.imported / "mine.safetensors").is_file()
     assert desk.rule_book.rules() is None
     assert desk.visitors.name(ANN.owner) == ""

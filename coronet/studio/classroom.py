@@ -13,6 +13,7 @@ from coronet.jobs import ACTIVE, Job
 from coronet.runs import Run
 from coronet.studio import text_teacher as text
 from coronet.studio.desk import Desk
+from coronet.studio.kits import remove_kits
 from coronet.studio.outcomes import read_outcome
 from coronet.studio.owned import plain_name
 from coronet.studio.wall import Point
@@ -69,7 +70,7 @@ class Classroom:
         return len(going)
 
     def reset(self) -> int:
-        """Remove every visitor's runs and uploads, the names and the rules; give the number of runs.
+        """Remove every visitor's runs and uploads with their bundles, the names and the rules; give the number of runs.
 
         What nobody owns stays: what was run on the server itself, and what ships with the studio.
         """
@@ -81,6 +82,7 @@ class Classroom:
         homes = [path for path in imported.glob("*/") if _OWNER.fullmatch(path.name)]
         for folder in (*homes, imported / "pictures", imported / "data"):
             shutil.rmtree(folder, ignore_errors=True)
+        remove_kits(self._desk)
         self._desk.visitors.forget_all()
         self._desk.rule_book.unlock()
         return len(runs)

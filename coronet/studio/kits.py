@@ -92,6 +92,14 @@ def _slim(found: Outcome) -> Net:
     return Net(found.key, found.label, str(found.folder), files)
 
 
+def remove_kits(desk: Desk) -> None:
+    """Remove the bundles that were made of runs and uploads of this studio; those of other models stay."""
+    for folder in kits_folder(desk).glob("*/"):
+        model = Path(str(_read(folder / WANTED).get("model", "")))
+        if model.is_relative_to(desk.runs) or model.is_relative_to(desk.imported):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Shelf:
     """Prepares bundles one after the other, and keeps the last used ones within a bound of bytes."""
 
