@@ -231,18 +231,18 @@ def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.
         api_name="nets",
         **_QUIET,
     )
-    written = {"nets": parts.nets, "net": parts.net, "limit": parts.limit, "unit": parts.unit}
+    written: dict[str, Any] = {"nets": parts.nets, "net": parts.net, "limit": parts.limit, "unit": parts.unit}
     for key, component in written.items():
         component.change(None, component, None, js=writer(key), api_name=f"write_{key}", **_QUIET)
 
 
 def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
     source, ticket = choosing.source, gr.State(None)
-    limits = [choosing.model, parts.limit, parts.unit]
+    limits: list[Any] = [choosing.model, parts.limit, parts.unit]
     parts.measure.click(
         edge(handlers.measure_times), choosing.model, parts.measured, concurrency_id="torch", api_name="measure_times"
     )
-    choices = [*limits, parts.nets, source, choosing.opened]
+    choices: list[Any] = [*limits, parts.nets, source, choosing.opened]
     asked = gr.on(
         [*(choice.change for choice in choices), parts.measured.change],
         edge(handlers.ask),
