@@ -29,7 +29,8 @@ _TOOLS = f"""
   </div>
   <label class="set">{words.WIDTH} <input type="range" class="width" min="1" max="16" step="0.5" value="3"></label>
   <div class="set">
-    {_act("undo", words.UNDO, "aria-disabled='true'")}{_act("redo", words.REDO, "aria-disabled='true'")}{_act("clear", words.CLEAR)}
+    {_act("undo", words.UNDO, "aria-disabled='true'")}{_act("redo", words.REDO, "aria-disabled='true'")}
+    {_act("clear", words.CLEAR)}
   </div>
   <div class="set">
     {_act("file", words.UPLOAD)}{_act("camera", words.CAMERA, "aria-pressed='false'")}
