@@ -230,7 +230,7 @@ def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.
     )
     written: dict[str, Any] = {"nets": parts.nets, "net": parts.net, "limit": parts.limit, "unit": parts.unit}
     for key, component in written.items():
-        component.change(None, component, None, js=writer(key), api_name=f"write_{key}", **_QUIET)
+        component.input(None, component, None, js=writer(key), api_name=f"write_{key}", **_QUIET)
 
 
 def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
@@ -275,7 +275,8 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
 
 def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
     model, source = choosing.model, choosing.source
-    parts.table.select(edge(handlers.pick_net), None, parts.net, queue=False, api_name="pick_net", **_QUIET)
+    picked = parts.table.select(edge(handlers.pick_net), None, parts.net, queue=False, api_name="pick_net", **_QUIET)
+    picked.then(None, parts.net, None, js=writer("net"), api_name="write_picked_net", **_QUIET)
     gr.on(
         [parts.net.change, source.change, choosing.opened.change],
         edge(handlers.closer),

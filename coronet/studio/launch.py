@@ -99,6 +99,7 @@ def serve(
     from coronet.studio.gate import Gate
     from coronet.studio.kit_routes import kit_routes
     from coronet.studio.kits import kits_folder
+    from coronet.studio.live_run import live_routes
     from coronet.studio.page import build  # gradio takes seconds to import; --help and mistakes need not wait
     from coronet.studio.routes import run_routes
     from coronet.studio.theme import CSS, make_theme
@@ -123,7 +124,7 @@ def serve(
             css=CSS,
             app_kwargs={
                 "middleware": [guard],
-                "routes": [*run_routes(desk.runs, is_personal=desk.is_personal), *kit_routes(kits)],
+                "routes": [*live_routes(desk), *run_routes(desk.runs, is_personal=desk.is_personal), *kit_routes(kits)],
             },
         )
     except OSError as error:

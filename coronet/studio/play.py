@@ -111,4 +111,4 @@ def build_play(desk: Desk, choosing: Choosing, squeeze: Squeeze, tab: gr.Tab) ->
     listed.then(None, [*chosen, choosing.source], drawing, api_name="tell_pad", **told)
     changes = [net.change, squeeze.ratio.change, choosing.source.change]
     gr.on(changes, None, [*chosen, choosing.source], drawing, api_name="tell_pad_more", **told)
-    net.change(None, net, None, js=writer("net"), api_name="write_net", **quiet)
+    net.input(None, net, None, js=writer("net"), api_name="write_play_net", **quiet)

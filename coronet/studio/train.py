@@ -12,7 +12,7 @@ from coronet.jobs import TRANSITIONS
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import channel_map, charts, estimate, run_words, text, time_lapse, watching
+from coronet.studio import channel_map, charts, estimate, live_run, run_words, text, time_lapse, watching
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.data_box import DataChoice, build_data_choice
@@ -28,6 +28,7 @@ from coronet.studio.visitors import visitor_of
 Wish = Literal["pause", "resume", "keep", "cancel", "discard"]
 
 _TICK_SECONDS = 2.0
+_LOOK_SECONDS = 20.0  # a page whose own questions get no answer looks nevertheless
 _ASKED_ABOVE = ("model", "data", "ratio", "preset", "minutes", "method", "vgg")  # not in the advanced fold
 
 _TAB = "train"
@@ -147,7 +148,7 @@ class Handlers:
             now["drawn"] = seen["drawn"]
         files = [name for name in FILES if (run.path / name).is_file()]
         return (
-            charts.progress(job, events) + watching.trouble(job, run),
+            live_run.followed(job, run, events),
             gr.Row(visible=True) if changed else gr.skip(),
             gr.skip() if is_drawn else self._figure(run, events),
             gr.skip() if not changed and steps[-1:] == seen.get("preview") else time_lapse.time_lapse(id, steps),
@@ -157,7 +158,7 @@ class Handlers:
             gr.skip() if is_drawn else watching.explained(events),
             charts.sentence(text.STATES[job.state]) if changed else gr.skip(),
             *(_buttons(job.state) if changed else [gr.skip()] * len(_WISHES)),
-            gr.Timer(active=job.active or job.state in ("queued", "discarding")) if changed else gr.skip(),
+            gr.Timer(active=live_run.is_moving(job)) if changed else gr.skip(),
             now,
         )
 
@@ -231,10 +232,10 @@ def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HT
 
 def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     gr.Markdown(f"## {text.WATCH}")
-    seen, timer = gr.State({}), gr.Timer(_TICK_SECONDS, active=False)
+    seen, timer = gr.State({}), gr.Timer(_LOOK_SECONDS, active=False)
     run = gr.Dropdown([], label=text.RUN, allow_custom_value=True, elem_id="run")
     buttons = _build_wishes()
-    state = gr.HTML(charts.sentence(text.NO_RUN), label=text.PROGRESS, elem_id="progress")
+    state = gr.HTML(charts.sentence(text.NO_RUN), label=text.PROGRESS, js_on_load=live_run.SCRIPT, elem_id="progress")
     # What is shown changes with every step; a screen reader hears of a new state only.
     spoken = gr.HTML(label=text.STATE, js_on_load=_POLITE, elem_id="spoken-state", elem_classes="spoken")
     with gr.Row(visible=False) as panel:
@@ -252,7 +253,8 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     hidden = {**quiet, "api_visibility": "undocumented"}
     look = edge(handlers.look)
-    timer.tick(look, [run, seen], shown, queue=False, api_name="tick", **hidden)
+    news = [timer.tick, state.select]
+    gr.on(news, look, [run, seen], shown, queue=False, trigger_mode="once", api_name="tick", **hidden)
     run.change(look, [run, seen], shown, queue=False, api_name="look", **hidden)
     run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
     _connect_wishes(handlers, buttons, run, seen, shown)

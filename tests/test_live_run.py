@@ -1,0 +1,93 @@
+"""Followed runs: what a page is told between two looks, and when it should look again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from coronet.errors import RunError
+from coronet.jobs import JobTable
+from coronet.runs import Run
+from coronet.studio import live_run
+from coronet.studio.desk import Desk
+from coronet.studio.live_run import Snapshots, followed, is_moving, live_routes, snapshot
+
+EVENT = {"phase": "search", "step": 3, "steps": 20, "done": 3, "total": 30, "losses": {"imitation": 1.5}, "ratio": 1.5}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(JobTable(tmp_path / "runs"), tmp_path / "imported")
+
+
+@pytest.fixture
+def run(desk: Desk) -> Run:
+    run = Run.create(desk.runs / "20260101-0123456789ab", "compress", {"ratio": 4.0})
+    desk.table.submit(run)
+    return run
+
+
+@pytest.fixture
+def visitor(desk: Desk) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=live_routes(desk))) as client:
+        yield client
+
+
+def event(seconds: float, **changes: object) -> dict[str, object]:
+    return {**EVENT, "seconds": seconds, "widths": None, **changes}
+
+
+def test_an_address_tells_a_runs_progress(run: Run, visitor: TestClient) -> None:
+    run.record(event(1.0))
+    told = visitor.get(f"/runs/{run.name}/now").json()
+    assert "step 3 of 30" in told["html"]
+    assert told["stamp"].startswith("queued-")
+
+
+@pytest.mark.parametrize("name", ["nobody", "..%2F..", "20260101-0123456789ac"])
+def test_an_unknown_run_is_not_found(name: str, visitor: TestClient) -> None:
+    assert visitor.get(f"/runs/{name}/now").status_code == 404
+
+
+def test_steps_alone_are_new_every_few_seconds_and_a_state_or_a_preview_at_once(desk: Desk, run: Run) -> None:
+    job = desk.table.job(run.name)
+    stamps = [snapshot(job, run, [event(seconds)]).stamp for seconds in (0.5, 4.9, 5.1)]
+    assert stamps[0] == stamps[1] != stamps[2]
+    (run.path / "previews").mkdir()
+    (run.path / "previews" / "000100.png").touch()
+    assert snapshot(job, run, [event(5.1)]).stamp != stamps[2]
+    desk.table.request_pause(run.name)
+    assert snapshot(desk.table.job(run.name), run, [event(0.5)]).stamp != stamps[0]
+
+
+def test_a_page_follows_a_run_as_long_as_it_moves(desk: Desk, run: Run) -> None:
+    job = desk.table.job(run.name)
+    assert is_moving(job)
+    assert f"data-run='{run.name}' data-stamp='{snapshot(job, run, []).stamp}'" in followed(job, run, [])
+    desk.table.request_cancel(run.name)
+    assert "data-run" not in followed(desk.table.job(run.name), run, [])
+
+
+def test_pages_share_a_snapshot_for_a_second(desk: Desk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(live_run.time, "monotonic", lambda: now[0])
+    snapshots = Snapshots(desk)
+    first = snapshots.of(run.name)
+    run.record(event(1.0))
+    assert snapshots.of(run.name) is first
+    now[0] += 1.5
+    assert "step 3 of 30" in snapshots.of(run.name).html
+
+
+def test_few_snapshots_are_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_run, "_MOST_RUNS", 2)
+    names = [f"20260101-{number:012x}" for number in range(4)]
+    snapshots = Snapshots(desk)
+    for name in names:
+        desk.table.submit(Run.create(desk.runs / name, "compress", {}))
+        snapshots.of(name)
+    assert list(snapshots._made) == names[-2:]
+    with pytest.raises(RunError):
+        snapshots.of("20260101-ffffffffffff")
