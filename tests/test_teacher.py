@@ -232,6 +232,11 @@ def test_what_the_rules_allow_starts(desk: Desk, choices: dict[str, Any]) -> Non
     assert desk.start("demo/shoes", DATA, choices, ANN), "what a demo model asks for itself is no choice of a visitor"
 
 
+def test_a_teacher_who_is_a_person_is_no_word_of_the_glossary(desk: Desk, handlers: Handlers) -> None:
+    assert "<button" not in handlers.lock(["quick"], 0, 1, 4, TEACHER)
+    assert "<button" not in GroupHandlers(desk).show(PUPIL)[0]
+
+
 def test_rules_outlive_the_server_and_are_lifted(tmp_path: Path) -> None:
     RuleBook(tmp_path).lock(("quick", "full", "other"), 0.0, 1.0, 4.0)
     assert RuleBook(tmp_path).rules() == Rules(("quick", "full"), 0.0, 1.0, 4.0)

@@ -78,7 +78,12 @@ def definitions(values: Mapping[str, str]) -> str:
 
 def sentence(words: str, kind: str = "note") -> str:
     """Give a paragraph of a kind that the style sheet knows; what went wrong is said without marking its terms."""
-    return f"<p class='{kind}'>{escape(words) if kind == 'problem' else marked(words)}</p>"
+    return plain_sentence(words, kind) if kind == "problem" else f"<p class='{kind}'>{marked(words)}</p>"
+
+
+def plain_sentence(words: str, kind: str = "note") -> str:
+    """Give a paragraph without marking its terms: where a teacher is a person, or no meanings lie on the page."""
+    return f"<p class='{kind}'>{escape(words)}</p>"
 
 
 def progress(job: Job, events: Sequence[Event]) -> str:

@@ -21,13 +21,13 @@ class Handlers:
     def show(self, request: gr.Request) -> tuple[str, Any]:
         """Say what the teacher allows, and how this visitor's group is called."""
         rules = self._desk.rule_book.rules()
-        said = charts.sentence(rules.sentence(), "healing") if rules else ""
+        said = charts.plain_sentence(rules.sentence(), "healing") if rules else ""
         return said, self._desk.visitors.name(visitor_of(request).owner)
 
     def rename(self, name: str | None, request: gr.Request) -> tuple[str, str]:
         """Name this visitor's group, at most 30 letters."""
         kept = self._desk.visitors.rename(visitor_of(request), name or "")
-        return kept, charts.sentence(text_teacher.GROUP_KEPT.format(name=kept)) if kept else ""
+        return kept, charts.plain_sentence(text_teacher.GROUP_KEPT.format(name=kept)) if kept else ""
 
 
 def build_group(desk: Desk, choosing: Choosing, tab: gr.Tab) -> None:

@@ -105,6 +105,7 @@ def serve(
     from coronet.studio.theme import CSS, make_theme
 
     page, kits = build(desk, None if password is None else Gate(password)), kits_folder(desk)
+    routes = [*live_routes(desk), *run_routes(desk.runs, is_personal=desk.is_personal), *kit_routes(kits)]
     page.queue(default_concurrency_limit=1, max_size=64)
     guard = Middleware(Guard, people=people, loopback_only=host in LOOPBACK)
     try:
@@ -122,10 +123,7 @@ def serve(
             footer_links=["api"],
             theme=make_theme(),
             css=CSS,
-            app_kwargs={
-                "middleware": [guard],
-                "routes": [*live_routes(desk), *run_routes(desk.runs, is_personal=desk.is_personal), *kit_routes(kits)],
-            },
+            app_kwargs={"middleware": [guard], "routes": routes},
         )
     except OSError as error:
         raise SettingsError(f"Port {port} of {host} cannot be used ({error}). Choose another with --port.") from error

@@ -98,7 +98,7 @@ class Handlers:
     def stop_all(self, request: gr.Request) -> str:
         """Ask all runs that wait or are executed to stop for good."""
         self._gate.check(visitor_of(request))
-        return charts.sentence(text_teacher.STOPPED.format(count=self._classroom.stop_all()))
+        return charts.plain_sentence(text_teacher.STOPPED.format(count=self._classroom.stop_all()))
 
     def lock(
         self,
@@ -125,7 +125,7 @@ class Handlers:
         self._gate.check(visitor_of(request))
         if (word or "").strip() != text_teacher.CONFIRM_WORD:
             raise AccessError(text_teacher.NOT_CONFIRMED)
-        said = charts.sentence(text_teacher.WAS_RESET.format(runs=self._classroom.reset()))
+        said = charts.plain_sentence(text_teacher.WAS_RESET.format(runs=self._classroom.reset()))
         return said, "", _rules_sentence(None)
 
 
@@ -239,16 +239,16 @@ def _connect(handlers: Handlers, parts: Parts, page: gr.Blocks, enter: gr.Button
 
 
 def _asked(id: str | None, state: str) -> str:
-    return charts.sentence(text_teacher.ASKED.format(id=f"…{(id or '')[-4:]}", state=text.STATES[state]))
+    return charts.plain_sentence(text_teacher.ASKED.format(id=f"…{(id or '')[-4:]}", state=text.STATES[state]))
 
 
 def _rules_sentence(rules: Rules | None) -> str:
-    return charts.sentence(rules.sentence() if rules else text_teacher.FREE, "state" if rules else "note")
+    return charts.plain_sentence(rules.sentence() if rules else text_teacher.FREE, "state" if rules else "note")
 
 
 def _jobs_table(rows: Sequence[Row]) -> str:
     if not rows:
-        return charts.sentence(text_teacher.NO_JOBS)
+        return charts.plain_sentence(text_teacher.NO_JOBS)
     head = "".join(f"<th scope='col'>{name}</th>" for name in text_teacher.JOBS_HEAD)
     lines = "".join(
         f"<tr><th scope='row'>{escape(row.group)}</th><td>{escape(row.words)}</td>"
