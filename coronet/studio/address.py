@@ -16,9 +16,9 @@ MOST_NETS = 20  # that an address may name
 _GATE = "coronetOpened"
 
 
-def read_tab(query: Mapping[str, str]) -> str:
-    """Give the tab that an address names, else the first."""
-    return known(query.get("tab"), TABS) or TABS[0]
+def read_tab(query: Mapping[str, str]) -> str | None:
+    """Give the tab that an address names; None: the first, or the one that was pressed before the address was read."""
+    return known(query.get("tab"), TABS)
 
 
 def read_ratio(query: Mapping[str, str]) -> float:

@@ -144,13 +144,13 @@ class Opening:
         nets = [outcome.key for outcome in self._desk.outcomes(model, visitor)]
         tab = address.read_tab(query)
         return (
-            gr.Tabs(selected=tab),
+            gr.Tabs(selected=tab) if tab else gr.skip(),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
             ratio,
             ratio,
             gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0][1]),
-            tab,
+            tab or gr.skip(),
             address.read_comparison(query, nets, UNITS),
             gr.Dropdown(self._desk.data_choices(visitor), value=self._desk.data_for(model, None, visitor)),
             gr.Dropdown(self._desk.run_names(visitor), value=run),

@@ -31,8 +31,10 @@ def keep_screenshots(page: Page, name: str) -> None:
     page.set_viewport_size({"width": 1440, "height": 1000})
 
 
+# A picture in a button or link that has words of its own is decoration, and says so with an empty alt.
 NAMELESS = """() => [...document.querySelectorAll("input, textarea, select, button, a, img, progress")]
   .filter((control) => control.checkVisibility())
+  .filter((control) => !(control.matches("img[alt='']") && control.closest("button, a")?.innerText.trim()))
   .filter((control) => !(control.labels?.length || control.ariaLabel || control.alt || control.title))
   .filter((control) => !(control.innerText?.trim() || control.querySelector("[aria-label], [title], [alt]")))
   .map((control) => control.outerHTML.slice(0, 200))"""
