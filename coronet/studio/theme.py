@@ -66,7 +66,7 @@ button.link { font: inherit; font-weight: 400; text-align: left; text-decoration
 .four { display: grid; grid-template-columns: repeat(4, 1fr); gap: 2px; }
 .four img { width: 100%; }
 .worst figcaption, .closer figcaption { font-size: 0.85rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; width: 0; min-width: 100%; } /* a wide table widens nothing around it */
 table.wrapped td { white-space: normal; }
 #model input, #picture input, #data input, #run input { text-overflow: ellipsis; margin-right: 1.6rem; }
 #outcomes th, #outcomes td { padding-right: 0.3rem !important; }
