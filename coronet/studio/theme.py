@@ -70,7 +70,7 @@ p.files { display: flex; gap: 1.2rem; flex-wrap: wrap; }
 .four { display: grid; grid-template-columns: repeat(4, 1fr); gap: 2px; }
 .four img { width: 100%; }
 .worst figcaption, .closer figcaption { font-size: 0.85rem; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; width: 0; min-width: 100%; } /* a wide table widens nothing around it */
 table.wrapped td { white-space: normal; }
 #model input, #picture input, #data input, #run input { text-overflow: ellipsis; margin-right: 1.6rem; }
 #outcomes th, #outcomes td { padding-right: 0.3rem !important; }
