@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -100,8 +99,8 @@ def live_routes(desk: Desk) -> list[BaseRoute]:
     def serve_now(request: Request) -> Response:
         try:
             now = snapshots.of(request.path_params["id"])
-        except RunError as error:
-            raise HTTPException(404) from error
+        except RunError:  # discarded, or reset: the page that follows it looks once more, and is told
+            now = Snapshot("", "gone")
         return JSONResponse({"html": now.html, "stamp": now.stamp}, headers={"Cache-Control": "no-store"})
 
     return [Route("/runs/{id}/now", serve_now)]
