@@ -69,7 +69,8 @@ const listSamples = (samples) => {
     const image = document.createElement("img"), label = document.createElement("span");
     button.type = "button";
     image.src = picture;
-    image.alt = "";
+    image.alt = name;
+    label.ariaHidden = "true"; // the picture has said it
     label.textContent = name;
     button.append(image, label);
     button.addEventListener("click", () => load(picture));
