@@ -114,7 +114,7 @@ const openNow = async () => {
       measure();
     }
     asked = question;
-  }
+  } else if (!asked) return; // an earlier call waits for the nets, and then takes the picture of now
   const wanted = JSON.parse(props.value).picture || find(".samples img")?.src || "";
   if (wanted !== loaded || !done.length) {
     loaded = wanted;
