@@ -69,7 +69,8 @@ const listSamples = (samples) => {
     const image = document.createElement("img"), label = document.createElement("span");
     button.type = "button";
     image.src = picture;
-    image.alt = "";
+    image.alt = name;
+    label.ariaHidden = "true"; // the picture has said it
     label.textContent = name;
     button.append(image, label);
     button.addEventListener("click", () => load(picture));
@@ -113,7 +114,7 @@ const openNow = async () => {
       measure();
     }
     asked = question;
-  }
+  } else if (!asked) return; // an earlier call waits for the nets, and then takes the picture of now
   const wanted = JSON.parse(props.value).picture || find(".samples img")?.src || "";
   if (wanted !== loaded || !done.length) {
     loaded = wanted;

@@ -47,7 +47,7 @@ def test_both_nets_answer_while_a_stroke_is_drawn_and_undo_takes_it_back(
     address, _ = open_studio()
     page = visitor.new_page()
     page.goto(address + "?tab=play&net=ready%2Fshoes-8x")
-    expect(page.locator("#pad .verdict")).to_contain_text("ms against")
+    expect(page.locator("#pad .verdict")).to_contain_text("ms against", timeout=180_000)  # torch is loaded first
     expect(page.locator("#pad .slim .name")).to_have_text("ready-made 8.0×")
     expect(page.locator("#pad .said")).to_contain_text("ms against")  # the picture of the bar has been answered
     untouched = answers(page)
@@ -78,7 +78,7 @@ def test_the_camera_plays_along_until_the_tab_is_closed(visitor: BrowserContext,
     address, _ = open_studio()
     page = visitor.new_page()
     page.goto(address + "?tab=play")
-    expect(page.locator("#pad .said")).to_contain_text("ms against")
+    expect(page.locator("#pad .said")).to_contain_text("ms against", timeout=180_000)
     camera = page.get_by_role("button", name="Camera")
     camera.click()
     expect(camera).to_have_attribute("aria-pressed", "true")
