@@ -1,8 +1,6 @@
 """The studio for programs: every verb over HTTP, from a model's name to a zip whose sample program runs."""
 
-import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from coronet.checkpoints import Checkpoint, save
+from tests.studios import served
 from tests.worlds import CONFIGS, SIDE, make_world, random_weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,22 +53,10 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     model = folder / "tiny.safetensors"
     save(Checkpoint(CONFIGS["resnet"], random_weights(CONFIGS["resnet"], 0), {}, ()), model)
     data = make_world("paired", folder / "photos")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {"port": port, "runs": folder / "runs", "model": model, "data": data.parent}
-    command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in options.items())]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        sys.stdout.write(next(line for line in process.stderr if "ready after" in line))
-        address = f"http://127.0.0.1:{port}"
+    with served(folder, {"model": model, "data": data.parent}) as (address, _):
         client = Client(address, verbose=False, download_files=str(folder / "answers"))
         yield Studio(address, model, client)
         client.close()
-        process.terminate()
-        process.stderr.read()
-        assert process.wait() == 0
 
 
 @pytest.fixture(scope="module")

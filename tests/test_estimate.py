@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from coronet.jobs import JobTable
-from coronet.launcher import Process
 from coronet.recipes import timing
 from coronet.recipes.pace import Timing, run_seconds, stretches
 from coronet.recipes.settings import CompressSettings
@@ -19,6 +18,7 @@ from coronet.runs import Run
 from coronet.settings import to_json
 from coronet.studio import run_words
 from coronet.studio.estimate import Estimates, said
+from tests.studios import NoLauncher
 from tests.worlds import make_model, make_world
 
 TIMING = Timing(
@@ -34,17 +34,6 @@ TIMING = Timing(
     memory=9 * 10**8,
 )
 SETTINGS = CompressSettings(model="demo/shoes", data="scenes/shoes", ratio=8.0, search_steps=200, finetune_steps=400)
-
-
-class NoLauncher:
-    def start(self, run: Path) -> Process:
-        raise OSError(1, "not here")
-
-    def alive(self, process: Process) -> bool:
-        return False
-
-    def kill(self, process: Process) -> None:
-        raise AssertionError("nothing to end")
 
 
 @pytest.fixture

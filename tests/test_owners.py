@@ -37,42 +37,15 @@ from coronet.studio.visitors import (
     visitor_of,
 )
 from coronet.uploads import Quota, child
+from tests.studios import TINY, NoLauncher, save_tiny_model
 from tests.test_uploads import PAIRS, SIDES, zipped
 
-
-class NoLauncher:
-    """Starts nothing: what workers do is tested with jobs."""
-
-    def start(self, run: Path) -> Process:
-        raise OSError(1, "not here")
-
-    def alive(self, process: Process) -> bool:
-        return False
-
-    def kill(self, process: Process) -> None:
-        raise AssertionError("nothing to end")
-
-
-TINY = "tiny.safetensors"
 ANN, BEN = (Visitor(owner_of(name * 8, ""), has_cookie=True) for name in ("ann_", "ben_"))
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (tiny(tmp_path),))
-
-
-def tiny(folder: Path) -> Path:
-    import torch
-
-    from coronet.checkpoints import Checkpoint, save
-    from coronet.networks import build, resnet_config
-
-    config = resnet_config(ngf=4, blocks=1, image_size=32)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        save(Checkpoint(config, dict(build(config).state_dict())), folder / "tiny.safetensors")
-    return folder / "tiny.safetensors"
+    return Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (save_tiny_model(tmp_path / TINY),))
 
 
 def shared(desk: Desk) -> Desk:

@@ -7,7 +7,6 @@ import queue
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +18,8 @@ from PIL import Image
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from coronet.checkpoints import Checkpoint, save
 from coronet.errors import DataError
 from coronet.jobs import JobTable
-from coronet.launcher import Process
 from coronet.networks import build, resnet_config
 from coronet.studio import play_text, racing, text
 from coronet.studio.desk import Desk
@@ -32,37 +29,15 @@ from coronet.studio.play import Handlers, for_pad
 from coronet.studio.racing import CUT, Races, read_question
 from coronet.studio.ready_nets import RECENT, ReadyNet, ReadyNets
 from coronet.studio.squeeze import Latest
-
-
-class NoLauncher:
-    """Starts nothing: no run is needed to play."""
-
-    def start(self, run: Path) -> Process:
-        raise OSError(1, "not here")
-
-    def alive(self, process: Process) -> bool:
-        return False
-
-    def kill(self, process: Process) -> None:
-        raise AssertionError("nothing to end")
-
+from tests.studios import TINY, NoLauncher, save_tiny_model
 
 SIDE = 32
 BROWSER: Any = SimpleNamespace(headers={}, session_hash="page")
-TINY = "tiny.safetensors"
 SHOES, SHOES_4X = "demo/shoes", "ready/shoes-4x"
 
 
-def save_net(path: Path, *, seed: int = 0, channels: int = 3) -> Path:
-    config = replace(resnet_config(ngf=4, blocks=1, image_size=SIDE), input_channels=channels)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        save(Checkpoint(config, dict(build(config).state_dict())), path)
-    return path
-
-
 def make_desk(folder: Path) -> Desk:
-    return Desk(JobTable(folder / "runs", NoLauncher()), folder / "imported", (save_net(folder / TINY),))
+    return Desk(JobTable(folder / "runs", NoLauncher()), folder / "imported", (save_tiny_model(folder / TINY),))
 
 
 @pytest.fixture
@@ -209,7 +184,7 @@ def test_a_bug_goes_to_the_log_and_not_to_the_page(caplog: pytest.LogCaptureFixt
 
 
 def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:
-    grey = save_net(tmp_path / "grey.safetensors", channels=1)
+    grey = save_tiny_model(tmp_path / "grey.safetensors", channels=1)
     desk = Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (grey,))
     said = for_pad(Handlers(desk).play_open)(asked(model="grey.safetensors"), BROWSER)
     assert said == {"problem": play_text.OTHER_CHANNELS.format(given=1, made=3)}
@@ -271,7 +246,7 @@ def test_a_pad_has_the_size_of_its_model_and_samples_of_its_world(handlers: Hand
 def test_a_replaced_file_is_read_again(desk: Desk) -> None:
     races, question = Races(desk), read_question(asked())
     before = races.answer(question, GOOD)
-    save_net(desk.model(TINY), seed=1)
+    save_tiny_model(desk.model(TINY), seed=1)
     after = races.answer(question, GOOD)
     assert before is not None
     assert after is not None

@@ -2,9 +2,7 @@
 
 import asyncio
 import base64
-import os
 import re
-import socket
 import subprocess
 import sys
 import zipfile
@@ -19,17 +17,13 @@ import gradio as gr
 import httpx
 import numpy as np
 import pytest
-import torch
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from coronet.checkpoints import Checkpoint, save
 from coronet.demos import DEMOS, demo_names, ready_made_runs
 from coronet.ending import end_early
 from coronet.errors import BudgetError, CheckpointError, DataError, RunError, SettingsError
 from coronet.jobs import RESTARTED, Job, JobTable
-from coronet.launcher import Process
-from coronet.networks import build, resnet_config
 from coronet.published import published_points
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
@@ -60,29 +54,9 @@ from coronet.studio.page import build as build_page
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
 from coronet.studio.time_lapse import time_lapse
 from coronet.studio.train import Handlers as TrainHandlers
+from tests.studios import NoLauncher, save_tiny_model, served
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class NoLauncher:
-    """Starts nothing: what workers do is tested with jobs."""
-
-    def start(self, run: Path) -> Process:
-        raise OSError(1, "not here")
-
-    def alive(self, process: Process) -> bool:
-        return False
-
-    def kill(self, process: Process) -> None:
-        raise AssertionError("nothing to end")
-
-
-def save_tiny_model(path: Path) -> Path:
-    config = resnet_config(ngf=4, blocks=1, image_size=32)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        save(Checkpoint(config, dict(build(config).state_dict())), path)
-    return path
 
 
 def fill_with_pictures(folder: Path, size: tuple[int, int] = (64, 32)) -> Path:
@@ -941,26 +915,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     model = save_tiny_model(folder / "tiny.safetensors")
     (folder / "people").write_text(":".join(login))
     (folder / "people").chmod(0o600)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     (folder / "teacher").write_text("correct horse")
     (folder / "teacher").chmod(0o600)
-    options = {"port": port, "runs": folder / "runs", "model": model, "auth": folder / "people"}
-    options["teacher"] = folder / "teacher"
-    command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in options.items())]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        sys.stdout.write(next(line for line in process.stderr if "ready after" in line))
-        address = f"http://127.0.0.1:{port}"
+    options = {"model": model, "auth": folder / "people", "teacher": folder / "teacher"}
+    with served(folder, options) as (address, process):
         restored = httpx.post(f"{address}/gradio_api/run/restore", json={"data": [""]}, auth=login)
         assert restored.status_code == httpx.get(address, auth=login).status_code == 200
-        had_torch = "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
+        had_torch = "libtorch" in Path(f"/proc/{process}/maps").read_text()
         yield Server(address, folder / "runs", model, login, had_torch)
-        process.terminate()
-        process.stderr.read()
-        assert process.wait() == 0
 
 
 def test_the_web_process_serves_its_page_without_torch(server: Server) -> None:

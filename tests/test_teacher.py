@@ -12,6 +12,7 @@ import pytest
 from coronet.errors import AccessError, RunError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.jobs import JobTable
+from coronet.kit_files import WANTED
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.studio import text_teacher as text
@@ -22,13 +23,14 @@ from coronet.studio.edge import edge
 from coronet.studio.gate import Gate
 from coronet.studio.group import Handlers as GroupHandlers
 from coronet.studio.guard import read_password
-from coronet.studio.kits import WANTED, kits_folder
+from coronet.studio.kits import kits_folder
 from coronet.studio.outcomes import Outcome
 from coronet.studio.rules import RuleBook, Rules
 from coronet.studio.sheets import as_csv
 from coronet.studio.teacher import Handlers
 from coronet.studio.visitors import OWNER_HEADER, Visitor, owner_of, visitor_of
-from tests.test_owners import ANN, BEN, NoLauncher, finish, tiny
+from tests.studios import TINY, NoLauncher, save_tiny_model
+from tests.test_owners import ANN, BEN, finish
 
 DATA = "scenes/shoes"
 PASSWORD = "correct horse"
@@ -45,7 +47,7 @@ TEACHER, PUPIL = browser("teacher"), browser("pupil")
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (tiny(tmp_path),))
+    return Desk(JobTable(tmp_path / "runs", NoLauncher()), tmp_path / "imported", (save_tiny_model(tmp_path / TINY),))
 
 
 @pytest.fixture

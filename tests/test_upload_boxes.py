@@ -22,8 +22,9 @@ from coronet.studio.visitors import OWNER_HEADER, visitor_of
 from coronet.uploads import add_upload
 from tests.hostile_files import write_all
 from tests.sandbox import convert_batch
+from tests.studios import TINY, NoLauncher, save_tiny_model
 from tests.test_bad_images import encodings, other_contents, write_images
-from tests.test_owners import NoLauncher, near, tiny  # noqa: F401
+from tests.test_owners import near  # noqa: F401
 from tests.test_uploads import BAD, SIDES, SMALL, zipped
 
 _LEAST = 50
@@ -69,7 +70,7 @@ def test_the_box_for_models(desk: Desk, tmp_path: Path, monkeypatch: pytest.Monk
     kept = left_behind(desk)
     assert len(kept) == len(names) - len(bad), "only what was taken is there"
     monkeypatch.undo()
-    chosen, _ = ModelHandlers(desk).add_model(str(tiny(tmp_path)), VISITOR)
+    chosen, _ = ModelHandlers(desk).add_model(str(save_tiny_model(tmp_path / TINY)), VISITOR)
     assert chosen.value in desk.models(visitor_of(VISITOR))
     assert len(left_behind(desk)) == len(kept) + 1
 

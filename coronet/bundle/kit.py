@@ -21,10 +21,9 @@ from coronet.errors import CoronetError
 from coronet.export import open_onnx, synthetic_images
 from coronet.files import locked_folder, read_json, write_json_atomic
 from coronet.images import to_image, to_tensor
+from coronet.kit_files import FAILED, INPUT, KIT, STAGE, WANTED, ZIP
 from coronet.recipes.machine import use_threads
 
-WANTED, STAGE, FAILED, KIT = "wanted.json", "stage.json", "failed.json", "kit.json"
-ZIP, INPUT = "bundle.zip", "input.png"
 _FORMS = "forms"
 _NICENESS = 5  # the pages answer first, but a training run does not starve what is timed here
 _log = logging.getLogger(__name__)

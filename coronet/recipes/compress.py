@@ -24,7 +24,6 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
 
     Raises CoronetError for anything wrong with model, data, ratio or folder before the first step is done.
     """
-    clock.count(settings.counted)
     begun = clock.seconds()
     opened = open_compression(settings)
     dense = dense_generator(opened)

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
+from coronet import clock
 from coronet.ending import forget_ending
 from coronet.errors import RunError
 from coronet.files import plain_os_errors
@@ -37,7 +38,9 @@ def execute(run: Run) -> Steps:
     with run.lock():
         _remove_leftovers(run)
         known: dict[str, int] | None = None
-        with closing(recipe(from_json(settings_class, run.settings), run)) as steps:
+        settings: Any = from_json(settings_class, run.settings)
+        clock.count(getattr(settings, "counted", "clock"))
+        with closing(recipe(settings, run)) as steps:
             for step in steps:  # widths are recorded where they change
                 if known is None:
                     known = _last_widths(run)

@@ -13,10 +13,10 @@ from gradio.events import api as endpoint
 from PIL import Image
 
 from coronet.errors import CheckpointError, DataError
+from coronet.kit_files import ZIP
 from coronet.studio import export_text, text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.follower import Follower
 from coronet.studio.kit_routes import FILES as KIT_FILES
 from coronet.studio.kits import ITSELF, Shelf, find_net
 from coronet.studio.routes import FILES
@@ -32,7 +32,6 @@ class Api:
     def __init__(self, desk: Desk, shelf: Shelf) -> None:
         self._desk = desk
         self._shelf = shelf
-        self._follower = Follower()
 
     def models(self, request: gr.Request) -> list[Json]:
         """List the models: name, whether it ships with the project, and the data that belong to it."""
@@ -87,7 +86,7 @@ class Api:
     def run(self, id: str) -> Json:
         """Say how a run goes: state, steps, the last step's numbers; of a done one the report and its files."""
         job, run = self._desk.run(id)
-        events = self._follower.events(run)
+        events = self._desk.events(run)
         files = {name: f"/runs/{job.id}/{name}" for name in FILES if (run.path / name).is_file()}
         return {
             **asdict(job),
@@ -99,23 +98,23 @@ class Api:
 
     def pause(self, id: str) -> str:
         """Ask a run to save and stop for now; gives its state."""
-        return self._desk.table.request_pause(self._desk.job(id).id)
+        return self._desk.wish("pause", id)
 
     def resume(self, id: str) -> str:
         """Queue a run that stopped before its end; gives its state."""
-        return self._desk.table.resume(self._desk.job(id).id)
+        return self._desk.wish("resume", id)
 
     def cancel(self, id: str) -> str:
         """Ask a run to save and stop for good; gives its state."""
-        return self._desk.table.request_cancel(self._desk.job(id).id)
+        return self._desk.wish("cancel", id)
 
     def keep(self, id: str) -> str:
         """Ask a run to end now and to finish with the net as it is; gives its state."""
-        return self._desk.table.request_keep(self._desk.job(id).id)
+        return self._desk.wish("keep", id)
 
     def discard(self, id: str) -> str:
         """Ask for a run to be ended and removed with all its files; gives its state."""
-        return self._desk.table.request_discard(self._desk.job(id).id)
+        return self._desk.wish("discard", id)
 
     def outcomes(self, model: str, request: gr.Request) -> list[Json]:
         """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores."""
@@ -133,7 +132,7 @@ class Api:
         """
         found = self._shelf.prepare(find_net(self._desk, model, net, self._asker(request)))
         forms = {f"{row['precision']}.onnx" for row in found.kit.get("variants", ()) if not row["refused"]}
-        made = [name for name in KIT_FILES if found.kit and (name in forms or name == "bundle.zip")]
+        made = [name for name in KIT_FILES if found.kit and (name in forms or name == ZIP)]
         return {
             "state": found.state,
             "doing": export_text.STAGES.get(found.stage, ""),

@@ -3,7 +3,6 @@
 Whether somebody is the teacher is asked in gate.py, before anything of this is called.
 """
 
-import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,6 @@ from coronet.studio.outcomes import read_outcome
 from coronet.studio.owned import plain_name
 from coronet.studio.wall import Point
 
-_OWNER = re.compile(r"[0-9a-f]{64}")
 _MOST_POINTS = 500
 
 
@@ -78,10 +76,9 @@ class Classroom:
         for id in runs:
             self._desk.table.request_discard(id)
         self._desk.table.tick()  # removes them now, but those that a process must leave first
-        imported = self._desk.imported
-        homes = [path for path in imported.glob("*/") if _OWNER.fullmatch(path.name)]
-        for folder in (*homes, imported / "pictures", imported / "data"):
-            shutil.rmtree(folder, ignore_errors=True)
+        for shelf in (self._desk.model_shelf, self._desk.picture_shelf):
+            shelf.uploaded.remove_owned()
+        shutil.rmtree(self._desk.data_shelf.shelf, ignore_errors=True)
         remove_kits(self._desk)
         self._desk.visitors.forget_all()
         self._desk.rule_book.unlock()

@@ -14,18 +14,19 @@ from PIL import Image
 
 from coronet.demos import find_demo, ready_made_runs
 from coronet.errors import CheckpointError, RunError
-from coronet.jobs import Job, JobTable
+from coronet.jobs import Job, JobTable, State
 from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.studio.address import OWN
 from coronet.studio.data_shelf import DataShelf
+from coronet.studio.follower import Follower
 from coronet.studio.model_shelf import ModelShelf, model_choices
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.owned import OwnedFiles, plain_name
-from coronet.studio.picture_shelf import PictureShelf, picture_words, read_picture
+from coronet.studio.picture_shelf import PictureShelf, picture_words
 from coronet.studio.rules import RuleBook
-from coronet.studio.run_shelf import RunShelf
+from coronet.studio.run_shelf import RunShelf, Wish
 from coronet.studio.starting import check_ratio, compress_settings
 from coronet.studio.translating import prepare_torch, shrunk, translate
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
@@ -65,6 +66,7 @@ class Desk:
         self.data_shelf = DataShelf(data, imported / "data", is_personal)
         self.picture_shelf = PictureShelf(OwnedFiles(imported / "pictures", ".png", is_personal), self.data_shelf)
         self.run_shelf = RunShelf(table, self.visitors, is_personal)
+        self._follower = Follower()
 
     @property
     def runs(self) -> Path:
@@ -86,10 +88,6 @@ class Desk:
     def model(self, name: str | None) -> Path:
         """Look a model up; CheckpointError where there is none of that name."""
         return self.model_shelf.model(name)
-
-    def knows_model(self, name: str | None) -> bool:
-        """Tell whether there is a model of that name, whoever uploaded it."""
-        return self.model_shelf.find(name) is not None
 
     def import_model(self, uploaded: Path, visitor: Visitor = NOBODY) -> str:
         """Check an uploaded file, keep it as safetensors and give its name; CheckpointError says what it is instead."""
@@ -140,10 +138,6 @@ class Desk:
     def picture(self, name: str) -> Image.Image:
         """Read one of `pictures`, or draw it; of a pair A|B the left half, A."""
         return self.picture_shelf.picture(name)
-
-    def uploaded_picture(self, path: Path) -> Image.Image:
-        """Read a picture; DataError says what is wrong with the file."""
-        return read_picture(path)
 
     def import_picture(self, path: Path, visitor: Visitor = NOBODY) -> str:
         """Keep an uploaded picture and give its name; DataError says what is wrong with the file."""
@@ -255,13 +249,17 @@ class Desk:
             rules.check(settings)
         return settings
 
-    def job(self, id: str | None) -> Job:
-        """Look a job up by its run's name, whoever owns it; RunError when there is no such run."""
-        return self.run_shelf.job(id)
+    def wish(self, wish: Wish, id: str | None) -> State:
+        """Ask for what shall become of a run, whoever owns it; give its state afterwards."""
+        return self.run_shelf.wish(wish, id)
 
     def run(self, id: str) -> tuple[Job, Run]:
         """Look a run up, whoever owns it; RunError when there is no such run."""
         return self.run_shelf.run(id)
+
+    def events(self, run: Run) -> list[dict[str, Any]]:
+        """Give a run's events so far, thinned out when there are many; a line is read once, whoever asks."""
+        return self._follower.events(run)
 
     def run_channels(self, run: Run, widths: Mapping[str, int]) -> "tuple[GroupShare, ...]":
         """Say what a run keeps of each channel group of its dense net; () where its student has other layers."""

@@ -30,7 +30,7 @@ _MODULE = "recipes.timing"
 _MOST_SECONDS = 600.0  # that a measurement may take
 _MOST_WAITING = 20
 # Settings that change how many steps there are, and settings that change nothing of what a step costs.
-_LENGTH = ("ratio", "preset", "minutes", "search_steps", "finetune_steps", "warmup_steps", "search_share")
+_LENGTH = ("ratio", "preset", "minutes", "counted", "search_steps", "finetune_steps", "warmup_steps", "search_share")
 _NO_WORK = ("seed", "ema", "learning_rate", "search_learning_rate", "latent_rate", "save_seconds", "preview_steps")
 
 Ask = Callable[[str, str, str], int | None]

@@ -12,6 +12,7 @@ from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.kits import ITSELF, Preparation, Shelf, find_net, nets
+from coronet.studio.live import live_region
 from coronet.studio.visitors import visitor_of
 
 _TICK_SECONDS = 1.0
@@ -94,7 +95,7 @@ def build_export(desk: Desk, shelf: Shelf, choosing: Choosing, tab: gr.Tab) -> N
             # the server empties while this page goes on asking.
             chosen = gr.Textbox(label=text.NET, visible="hidden", elem_id="export-chosen")
             prepare = gr.Button(text.PREPARE, variant="primary", elem_id="prepare")
-            status = gr.HTML(label=text.PREPARING, js_on_load=export_view.STATUS_SCRIPT, elem_id="preparation")
+            status = live_region(text.PREPARING, "preparation")
         with gr.Column(scale=2, min_width=300):
             result = gr.HTML(label=text.RESULT, elem_id="forms", elem_classes="numbers-panel")
     code = gr.HTML(label=text.CODE, js_on_load=export_view.COPY_SCRIPT, elem_id="code")

@@ -10,8 +10,6 @@ from coronet.studio.kits import Preparation
 from coronet.studio.snippets import javascript
 from coronet.studio.text import count
 
-# The status is read out when it changes; the element stays, what is in it does not.
-STATUS_SCRIPT = "element.setAttribute('role', 'status');"
 # The clipboard is closed to pages that came over plain HTTP from another machine: there the text is marked instead.
 COPY_SCRIPT = f"""
 element.addEventListener("click", async (event) => {{

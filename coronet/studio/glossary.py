@@ -184,11 +184,6 @@ def marked(words: str) -> str:
     return "".join([*parts, escape(words[end:])])
 
 
-def terms_in(words: str) -> set[str]:
-    """Give the terms that a text speaks of."""
-    return {_KEYS[match[0]] for match in _PATTERN.finditer(words)}
-
-
 def meanings() -> str:
     """Give the meanings that marked words open; they are not seen before, and lie once on the page."""
     return "".join(

@@ -10,15 +10,15 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from coronet.files import harmless_name
-from coronet.studio.kits import KIT
+from coronet.kit_files import INPUT, KIT, ZIP
 
 KIT_ID = re.compile(r"[0-9a-f]{32}")  # nobody can guess one: it depends on the net's bytes and its run's name
 _PRECISIONS = ("fp32", "fp16", "int8")
 FILES = {
-    "bundle.zip": "application/zip",
+    ZIP: "application/zip",
     **{f"{name}.onnx": "application/octet-stream" for name in _PRECISIONS},
 }
-PICTURES = ("input.png", *(f"{name}.png" for name in _PRECISIONS))
+PICTURES = (INPUT, *(f"{name}.png" for name in _PRECISIONS))
 
 
 def kit_routes(folder: Path) -> list[BaseRoute]:

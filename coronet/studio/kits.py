@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from coronet.errors import DataError, RunError
 from coronet.files import locked_folder, make_folder, read_json, write_json_atomic
+from coronet.kit_files import FAILED, KIT, STAGE, WANTED, ZIP
 from coronet.launcher import Launcher, LocalLauncher
 from coronet.runs import REPORT, SETTINGS
 from coronet.studio import export_text as text
@@ -28,7 +29,6 @@ from coronet.studio.outcomes import SLIM, Outcome
 from coronet.studio.owned import plain_name
 from coronet.studio.visitors import Visitor
 
-WANTED, STAGE, FAILED, KIT = "wanted.json", "stage.json", "failed.json", "kit.json"  # as bundle.kit, which needs torch
 ITSELF = "model"  # the key of the model that is not compressed
 _MOST_BYTES = 2_000_000_000
 _MOST_KITS = 200
@@ -227,7 +227,7 @@ def _whole_kit(folder: Path) -> Mapping[str, Any]:
     kit = _read(folder / KIT)
     try:
         sizes = {f"{row['precision']}.onnx": row["bytes"] for row in kit["variants"] if not row["refused"]}
-        sizes["bundle.zip"] = kit["bytes"]
+        sizes[ZIP] = kit["bytes"]
         whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
     except (KeyError, TypeError, OSError):
         return _NOTHING

@@ -6,6 +6,6 @@ import gradio as gr
 _SCRIPT = "element.setAttribute('role', 'status');"
 
 
-def live_region(label: str, name: str) -> gr.HTML:
+def live_region(label: str, name: str, classes: str | None = None) -> gr.HTML:
     """Build an empty place for one or a few sentences; `name` is its id in the page."""
-    return gr.HTML(label=label, js_on_load=_SCRIPT, elem_id=name)
+    return gr.HTML(label=label, js_on_load=_SCRIPT, elem_id=name, elem_classes=classes)

@@ -17,7 +17,6 @@ from coronet.jobs import Job
 from coronet.runs import Run
 from coronet.studio import charts, watching
 from coronet.studio.desk import Desk
-from coronet.studio.follower import Follower
 
 _FRESH_SECONDS = 1.0
 _BETWEEN_STAMPS = 5.0  # seconds of training, where steps are all that is new
@@ -74,7 +73,6 @@ class Snapshots:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._follower = Follower()
         self._lock = threading.Lock()
         self._made: dict[str, tuple[float, Snapshot]] = {}
 
@@ -84,7 +82,7 @@ class Snapshots:
             made, found = self._made.get(id, (0.0, None))
             if found is None or time.monotonic() - made > _FRESH_SECONDS:
                 job, run = self._desk.run(id)
-                found = snapshot(job, run, self._follower.events(run))
+                found = snapshot(job, run, self._desk.events(run))
                 self._made.pop(id, None)
                 self._made[id] = (time.monotonic(), found)
                 while len(self._made) > _MOST_RUNS:

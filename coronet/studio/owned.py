@@ -5,9 +5,9 @@ What the files are is not known here.
 """
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import disk_usage
 
 from coronet.errors import RunError
 from coronet.files import harmless_name, plain_os_errors
@@ -85,6 +85,11 @@ class OwnedFiles:
         with plain_os_errors(path, "remove"):
             path.unlink(missing_ok=True)
 
+    def remove_owned(self) -> None:
+        """Remove the files of all owners; what nobody owns stays."""
+        for home in self._homes():
+            shutil.rmtree(home, ignore_errors=True)
+
     def _home(self, visitor: Visitor) -> Path:
         return self.folder / visitor.owner if visitor.owner else self.folder
 
@@ -103,4 +108,4 @@ def plain_name(name: str) -> str:
 
 def _free_bytes(folder: Path) -> int:
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    return disk_usage(there).free
+    return shutil.disk_usage(there).free

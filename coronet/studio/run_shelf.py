@@ -13,10 +13,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from coronet.errors import RunError
-from coronet.jobs import ACTIVE, RUN_ID, Job, JobTable
+from coronet.jobs import ACTIVE, RUN_ID, Job, JobTable, State
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import to_json
@@ -24,6 +24,7 @@ from coronet.studio import text_visitors
 from coronet.studio.owned import plain_name
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
 
+Wish = Literal["pause", "resume", "keep", "cancel", "discard"]
 _UNGUESSABLE = re.compile(r"[0-9]{8}-[0-9a-f]{12}")  # as `start` names runs
 _MOST_LISTED = 50
 _NEEDS_ITS_INPUT = ("queued", *ACTIVE, "paused", "interrupted")
@@ -67,6 +68,17 @@ class RunShelf:
     def run(self, id: str) -> tuple[Job, Run]:
         """Look a run up by its name, whoever owns it; RunError when there is no such run."""
         return self.job(id), Run.open(self.table.runs / id)
+
+    def wish(self, wish: Wish, id: str | None) -> State:
+        """Ask for what shall become of a run, whoever owns it; give its state afterwards."""
+        ask = {
+            "pause": self.table.request_pause,
+            "resume": self.table.resume,
+            "keep": self.table.request_keep,
+            "cancel": self.table.request_cancel,
+            "discard": self.table.request_discard,
+        }
+        return ask[wish](self.job(id).id)
 
     def open_link(self, id: str, visitor: Visitor) -> None:
         """List another's run from now on among those of a visitor who opened it by its link."""

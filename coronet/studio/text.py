@@ -154,7 +154,6 @@ NO_DATA = (
     "scenes/… are drawn when a run first needs them, which takes half a minute. To train on pictures of your own, "
     "upload them as a zip, or start the studio with --data FOLDER."
 )
-PRESET = "Preset"
 AUTOMATIC = "automatic"
 ADVANCED = "Advanced settings"
 TRAIN = "Train the slim net"

@@ -9,7 +9,6 @@ NO_COOKIE = "The teacher's page needs a browser that keeps cookies. Allow them f
 WRONG_PASSWORD = "That is not the teacher's password. {left} more tries are left."
 TOO_MANY_GUESSES = "Too many wrong passwords were given. Try again in {minutes} minutes."
 ENTER_FIRST = "Only the teacher may do that. Enter the password first."
-ENTERED = "You are in, for twelve hours or until you leave."
 
 JOBS = "Runs"
 JOBS_HEAD = ("Whose", "Run", "State", "Steps")

@@ -18,7 +18,6 @@ DATA_FILE_NOTE = (
 )
 UPLOAD_DATA = "Upload a data set (zip)"
 OWN_DATA = "My data sets"
-NO_OWN_DATA = "You have added no data set yet."
 REMOVE_DATA = "Remove this data set"
 UPLOADED_DATA = "{name} (your upload, {count} pictures)"
 UNKNOWN_DATA = "You have no data set '{name}'. Choose one of yours, or upload it again."

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import gradio as gr
 
@@ -18,14 +18,13 @@ from coronet.studio.choosing import Choosing
 from coronet.studio.data_box import DataChoice, build_data_choice
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.follower import Follower
 from coronet.studio.form import component_for, settings_form, values_of
+from coronet.studio.live import live_region
 from coronet.studio.routes import FILES
+from coronet.studio.run_shelf import Wish
 from coronet.studio.squeeze import Squeeze
 from coronet.studio.starting import softening
 from coronet.studio.visitors import visitor_of
-
-Wish = Literal["pause", "resume", "keep", "cancel", "discard"]
 
 _TICK_SECONDS = 2.0
 _LOOK_SECONDS = 20.0  # a page whose own questions get no answer looks nevertheless
@@ -41,8 +40,6 @@ _WISHES: dict[Wish, str] = {
 }
 _REALLY = f"(run) => run && confirm({json.dumps(run_words.REALLY_DISCARD)}) ? run : ''"
 
-_POLITE = "element.setAttribute('role', 'status');"
-
 Seen = dict[str, Any]
 
 
@@ -52,7 +49,6 @@ class Handlers:
     def __init__(self, desk: Desk, advanced: Sequence[str]) -> None:
         self._desk = desk
         self._advanced = advanced
-        self._follower = Follower()
         self._estimates = estimate.Estimates()
 
     def suit(self, model: str | None, data: str | None, request: gr.Request) -> tuple[str | None, float]:
@@ -81,25 +77,25 @@ class Handlers:
 
     def pause(self, id: str | None) -> str:
         """Ask a run to save and stop for now; gives its state."""
-        return self._desk.table.request_pause(self._desk.job(id).id)
+        return self._desk.wish("pause", id)
 
     def resume(self, id: str | None) -> str:
         """Queue a run that stopped before its end; gives its state."""
-        return self._desk.table.resume(self._desk.job(id).id)
+        return self._desk.wish("resume", id)
 
     def cancel(self, id: str | None) -> str:
         """Ask a run to save and stop for good; gives its state."""
-        return self._desk.table.request_cancel(self._desk.job(id).id)
+        return self._desk.wish("cancel", id)
 
     def keep(self, id: str | None) -> str:
         """Ask a run to end now and to finish with the net as it is; gives its state."""
-        return self._desk.table.request_keep(self._desk.job(id).id)
+        return self._desk.wish("keep", id)
 
     def discard(self, id: str | None, request: gr.Request) -> tuple[Any, Any]:
         """Ask for a run to be ended and removed with all its files; gives its state and the runs that are left."""
         if not id:  # the visitor thought again
             return gr.skip(), gr.skip()
-        state = self._desk.table.request_discard(self._desk.job(id).id)
+        state = self._desk.wish("discard", id)
         gr.Info(run_words.DISCARDED.format(id=id))
         return state, gr.Dropdown(self._desk.run_names(visitor_of(request)), value=None)
 
@@ -135,7 +131,7 @@ class Handlers:
             if not id:
                 raise RunError(text.NO_RUN)
             job, run = self._desk.run(id)
-            events = self._follower.events(run)
+            events = self._desk.events(run)
         except RunError as error:
             closed = gr.Row(visible=False), None, "", "", "", "", "", "", *_buttons("none"), gr.Timer(active=False)
             return charts.sentence(str(error)), *closed, {"id": id}
@@ -192,7 +188,7 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         minutes = component_for(basic["minutes"])
     with gr.Accordion(text.ADVANCED, open=False):
         advanced = settings_form(CompressSettings, leave_out=_ASKED_ABOVE)
-    outlook = gr.HTML(label=run_words.ESTIMATED, js_on_load=_POLITE, elem_id="estimate")
+    outlook = live_region(run_words.ESTIMATED, "estimate")
     start = gr.Button(text.START, variant="primary", elem_id="start")
     gr.HTML(charts.sentence(text.SAFE_TO_CLOSE), label=text.SAFE_TO_CLOSE)
     handlers = Handlers(desk, [*advanced, "method"])
@@ -237,7 +233,7 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     buttons = _build_wishes()
     state = gr.HTML(charts.sentence(text.NO_RUN), label=text.PROGRESS, js_on_load=live_run.SCRIPT, elem_id="progress")
     # What is shown changes with every step; a screen reader hears of a new state only.
-    spoken = gr.HTML(label=text.STATE, js_on_load=_POLITE, elem_id="spoken-state", elem_classes="spoken")
+    spoken = live_region(text.STATE, "spoken-state", "spoken")
     with gr.Row(visible=False) as panel:
         with gr.Column(min_width=320):
             preview = gr.HTML(label=text.PREVIEW, js_on_load=time_lapse.SCRIPT, elem_id="run-preview")

@@ -81,6 +81,10 @@ class Page:
                     return self._data(told["output"])
         raise RuntimeError("the stream ended before the answer")
 
+    def now(self, run: str) -> str:
+        """Ask the plain address of a run, as its page does every two seconds; give the stamp of what is new."""
+        return str(self.client.get(f"/runs/{run}/now").raise_for_status().json()["stamp"])
+
     @staticmethod
     def _data(answer: dict[str, Any]) -> list[Any]:
         if "data" not in answer:
@@ -123,11 +127,15 @@ def _visit(page: Page, run: str, times: Times, end: float, moves: float) -> None
     source: Any = None
     with times.taken("show a picture"):
         source = page.ask("first_picture", PICTURE)[0]
-    next_move = time.monotonic() + random.uniform(0.0, moves)
+    next_move, stamp = time.monotonic() + random.uniform(0.0, moves), ""
     while time.monotonic() < end:
         begin = time.monotonic()
         with times.taken("follow the run"):
-            page.ask("tick", run, None)
+            now = page.now(run)
+        if now != stamp:
+            stamp = now
+            with times.taken("look at what is new"):
+                page.ask("tick", run, None)
         if source and begin >= next_move:
             next_move = begin + random.uniform(0.5, 1.5) * moves
             with times.taken("move the slider"):

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 
-from coronet.checkpoints import Checkpoint, save
-from coronet.networks import build, resnet_config
+from tests.studios import ROOT, TINY, save_tiny_model
 
-ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "scratch" / "screenshots"
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -72,13 +69,7 @@ def visitor(chromium: Browser, open_studio: Callable[..., tuple[str, int]]) -> I
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ResNet generator of 4 channels, one block and random weights."""
-    config = resnet_config(ngf=4, blocks=1, image_size=32)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        weights = dict(build(config).state_dict())
-    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save(Checkpoint(config, weights), path)
-    return path
+    return save_tiny_model(tmp_path_factory.mktemp("model") / TINY)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,59 @@
+"""What the tests of the studio share: a launcher that starts nothing, a tiny model, and a studio that is served."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from coronet.checkpoints import Checkpoint, save
+from coronet.launcher import Process
+from coronet.networks import build, resnet_config
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = "tiny.safetensors"
+
+
+class NoLauncher:
+    """Starts nothing: what workers do is tested with jobs."""
+
+    def start(self, run: Path) -> Process:
+        raise OSError(1, "not here")
+
+    def alive(self, process: Process) -> bool:
+        return False
+
+    def kill(self, process: Process) -> None:
+        raise AssertionError("nothing to end")
+
+
+def save_tiny_model(path: Path, *, seed: int = 0, channels: int = 3) -> Path:
+    """Write a ResNet generator of 4 channels, one block and random weights, for 32 pixels a side."""
+    config = replace(resnet_config(ngf=4, blocks=1, image_size=32), input_channels=channels)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        save(Checkpoint(config, dict(build(config).state_dict())), path)
+    return path
+
+
+@contextmanager
+def served(folder: Path, options: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+    """Serve a studio whose runs and cache lie in a folder; give its address and process, and see it end well."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    given = {"port": port, "runs": folder / "runs", **options}
+    command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in given.items())]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        sys.stdout.write(next(line for line in process.stderr if "ready after" in line))
+        yield f"http://127.0.0.1:{port}", process.pid
+        process.terminate()
+        process.stderr.read()
+        assert process.wait() == 0
