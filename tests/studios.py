@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -42,18 +42,20 @@ def save_tiny_model(path: Path, *, seed: int = 0, channels: int = 3) -> Path:
 
 
 @contextmanager
-def served(folder: Path, options: Mapping[str, Path]) -> Iterator[tuple[str, int]]:
+def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[str, int]]:
     """Serve a studio whose runs and cache lie in a folder; give its address and process, and see it end well."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    given = {"port": port, "runs": folder / "runs", **options}
-    command = [sys.executable, "app.py", *(f"--{name}={value}" for name, value in given.items())]
+    command = [sys.executable, "app.py", "--port", str(port), "--runs", folder / "runs", *arguments]
     environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         sys.stdout.write(next(line for line in process.stderr if "ready after" in line))
-        yield f"http://127.0.0.1:{port}", process.pid
-        process.terminate()
-        process.stderr.read()
+        try:
+            yield f"http://127.0.0.1:{port}", process.pid
+            assert process.poll() is None, "the studio stopped under way"
+        finally:
+            process.terminate()
+            sys.stdout.write(process.stderr.read())
         assert process.wait() == 0

@@ -53,7 +53,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     model = folder / "tiny.safetensors"
     save(Checkpoint(CONFIGS["resnet"], random_weights(CONFIGS["resnet"], 0), {}, ()), model)
     data = make_world("paired", folder / "photos")
-    with served(folder, {"model": model, "data": data.parent}) as (address, _):
+    with served(folder, "--model", model, "--data", data.parent) as (address, _):
         client = Client(address, verbose=False, download_files=str(folder / "answers"))
         yield Studio(address, model, client)
         client.close()

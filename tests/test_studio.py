@@ -472,6 +472,8 @@ def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> 
     again = handlers.nets(SUMMER, nets.value[2], nets.value[:2], listed[:3], {}, request())
     assert again[1].value == nets.value[2]
     assert again[0].value == [*nets.value[:2], nets.value[3]], "a net that is new since is chosen"
+    late = handlers.nets(SUMMER, nets.value[2], nets.value, listed, {}, request())
+    assert late == (gr.skip(),) * 7, "a list that is the same does not undo a choice made meanwhile"
     assert handlers.nets("tiny.safetensors", "x", [], [], {}, request())[1].value is None
 
 
@@ -917,8 +919,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (folder / "people").chmod(0o600)
     (folder / "teacher").write_text("correct horse")
     (folder / "teacher").chmod(0o600)
-    options = {"model": model, "auth": folder / "people", "teacher": folder / "teacher"}
-    with served(folder, options) as (address, process):
+    options = ["--model", model, "--auth", folder / "people", "--teacher", folder / "teacher"]
+    with served(folder, *options) as (address, process):
         restored = httpx.post(f"{address}/gradio_api/run/restore", json={"data": [""]}, auth=login)
         assert restored.status_code == httpx.get(address, auth=login).status_code == 200
         had_torch = "libtorch" in Path(f"/proc/{process}/maps").read_text()

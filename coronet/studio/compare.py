@@ -52,12 +52,15 @@ class Handlers:
     ) -> tuple[Any, ...]:
         """List the trained nets of a model, and choose the published points of the task that its name speaks of.
 
-        shown, listed: the nets that were chosen of those that there were; new ones are chosen. wanted: what the address
-        asks for instead; it is asked once.
+        shown, listed: the nets that were chosen of those that there were; new ones are chosen. What is listed already
+        is left alone: someone may be choosing from it right now. wanted: what the address asks for instead; it is asked
+        once.
         """
         outcomes = self._desk.outcomes(model, visitor_of(request))
         choices = [(outcome.label, outcome.key) for outcome in outcomes]
         keys = [outcome.key for outcome in outcomes]
+        if keys and keys == listed and not wanted:
+            return (gr.skip(),) * 7
         kept = wanted.get("nets", [key for key in keys if key in shown or key not in listed])
         net = wanted.get("net", net)
         chosen = net if net in keys else next(iter(keys), None)

@@ -1,11 +1,8 @@
 """A real Chromium and a real studio in a process of its own; both are skipped with a reason where they cannot be."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +10,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
 
-from tests.studios import ROOT, TINY, save_tiny_model
+from tests.studios import TINY, save_tiny_model, served
 
-SCREENSHOTS = ROOT / "scratch" / "screenshots"
+OpenStudio = Callable[..., tuple[str, int]]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
@@ -46,10 +43,10 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visitor(chromium: Browser, open_studio: Callable[..., tuple[str, int]]) -> Iterator[BrowserContext]:
+def visitor(chromium: Browser, open_studio: OpenStudio) -> Iterator[BrowserContext]:
     """A browser context that fails the test when a page asks another machine or logs an error.
 
-    It needs the studio only so that it is closed first: a page whose server has gone reports that.
+    It asks for the studio only so that it is closed first: a page whose server has gone reports that.
     """
     context = chromium.new_context(viewport={"width": 1440, "height": 1000}, accept_downloads=True)
     context.set_default_timeout(60_000)
@@ -85,29 +82,20 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a studio as it is after installation, for all tests that change nothing but their own things."""
+    with served(tmp_path_factory.mktemp("studio")) as (address, _):
+        yield address + "/"
+
+
 @pytest.fixture
-def open_studio(tmp_path: Path) -> Iterator[Callable[..., tuple[str, int]]]:
-    """Start app.py with arguments; give its address and process id."""
-    servers: list[subprocess.Popen[str]] = []
+def open_studio(tmp_path: Path) -> Iterator[OpenStudio]:
+    """Start a studio with arguments of its own; give its address and process id."""
+    with ExitStack() as servers:
 
-    def start(*arguments: str) -> tuple[str, int]:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [sys.executable, "app.py", "--port", str(port), "--runs", str(tmp_path / "runs"), *arguments]
-        environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
-        servers.append(server)
-        assert server.stderr is not None
-        for line in server.stderr:
-            if "ready after" in line:
-                sys.stdout.write(line)
-                return f"http://127.0.0.1:{port}/", server.pid
-        pytest.fail(f"the studio ended with status {server.wait()} before it was ready")
+        def start(*arguments: str | Path) -> tuple[str, int]:
+            address, process = servers.enter_context(served(tmp_path, *arguments))
+            return address + "/", process
 
-    yield start
-    stopped = [server.poll() for server in servers]
-    for server in servers:
-        server.terminate()
-        sys.stdout.write(server.communicate(timeout=60)[1])
-    assert stopped == [None] * len(servers), "the studio stopped under way"
+        yield start

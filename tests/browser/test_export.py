@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_journey import NAMELESS, OpenStudio, keep_screenshots
+from tests.browser.pages import NAMELESS, keep_screenshots
 
 pytestmark = pytest.mark.browser
 
@@ -55,11 +55,10 @@ def check_snippet(page: Page, folder: Path) -> None:
     assert np.array_equal(np.reshape(found["pixels"], (height, width, 4))[..., :3], expected)
 
 
-def test_a_ready_made_net_is_taken_home(visitor: BrowserContext, open_studio: OpenStudio, tmp_path: Path) -> None:
-    address, _ = open_studio()
+def test_a_ready_made_net_is_taken_home(visitor: BrowserContext, studio: str, tmp_path: Path) -> None:
     page = visitor.new_page()
-    page.goto(f"{address}?model=demo%2Fshoes")
-    expect(page.locator("#model input")).to_have_value("demo/shoes")  # the address has been read
+    page.goto(f"{studio}?model=demo%2Fshoes")
+    expect(page.locator("#model input")).to_have_value("demo/shoes")  # the studio has been read
     page.get_by_role("tab", name="Export").click()
     page.get_by_role("radio", name="ready-made 8.0×").check()
     expect(page).to_have_url(re.compile("net=ready%2Fshoes-8x"))

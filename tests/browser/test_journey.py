@@ -1,7 +1,6 @@
 """What a visitor does, in a real browser: see a preview, slide, start a run, come back to it, take the result home."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime
@@ -9,45 +8,16 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from coronet.demos import demo_names
-from tests.browser.conftest import SCREENSHOTS
+from tests.browser.conftest import OpenStudio
+from tests.browser.pages import NAMELESS, keep_screenshots, open_tab, set_advanced
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=60_000)
-OpenStudio = Callable[..., tuple[str, int]]
 
 
 def slim_macs(page: Page) -> str:
     return page.locator("#numbers tr", has_text="MACs").first.locator("td").nth(1).inner_text()
-
-
-def keep_screenshots(page: Page, name: str) -> None:
-    """Keep pictures for people to look at, and check that a phone needs no sideways scrolling."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 1000})
-        page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.set_viewport_size({"width": 1440, "height": 1000})
-
-
-# A picture in a button or link that has words of its own is decoration, and says so with an empty alt.
-NAMELESS = """() => [...document.querySelectorAll("input, textarea, select, button, a, img, progress")]
-  .filter((control) => control.checkVisibility())
-  .filter((control) => !(control.matches("img[alt='']") && control.closest("button, a")?.innerText.trim()))
-  .filter((control) => !(control.labels?.length || control.ariaLabel || control.alt || control.title))
-  .filter((control) => !(control.innerText?.trim() || control.querySelector("[aria-label], [title], [alt]")))
-  .map((control) => control.outerHTML.slice(0, 200))"""
-
-
-def open_tab(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
-def set_advanced(page: Page, values: dict[str, str]) -> None:
-    page.get_by_role("button", name="Advanced settings").click()
-    for label, value in values.items():
-        page.get_by_label(re.compile(rf"^\s*{label}\b")).fill(value)
 
 
 def test_from_the_first_look_to_the_onnx_file(
@@ -117,11 +87,10 @@ def test_from_the_first_look_to_the_onnx_file(
 
 
 def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
-    visitor: BrowserContext, open_studio: OpenStudio, tiny_model: Path, tiny_data: Path
+    visitor: BrowserContext, studio: str, tiny_model: Path, tiny_data: Path
 ) -> None:
-    address, _ = open_studio()
     page = visitor.new_page()
-    page.goto(address)
+    page.goto(studio)
     expect(page.locator("#model input")).to_have_value(demo_names()[0])
     expect(page.locator("#cards img")).to_have_count(2 * len(demo_names()))
     keep_screenshots(page, "fresh")
@@ -148,11 +117,10 @@ def test_a_fresh_studio_shows_its_demo_and_takes_an_upload(
     expect(page.locator("#numbers table")).to_be_visible()
 
 
-def test_a_link_reopens_the_same_view(visitor: BrowserContext, open_studio: OpenStudio) -> None:
-    address, _ = open_studio()
+def test_a_link_reopens_the_same_view(visitor: BrowserContext, studio: str) -> None:
     name = demo_names()[-1]
     page = visitor.new_page()
-    page.goto(address)
+    page.goto(studio)
     card = page.locator(f"#cards button[data-model='{name}']")
     card.press("Enter")
     expect(card).to_have_attribute("aria-pressed", "true")

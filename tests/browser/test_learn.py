@@ -5,15 +5,14 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.test_journey import NAMELESS, OpenStudio, keep_screenshots
+from tests.browser.pages import NAMELESS, keep_screenshots
 
 pytestmark = pytest.mark.browser
 
 
-def test_lesson_2_by_keyboard(visitor: BrowserContext, open_studio: OpenStudio) -> None:
-    address, _ = open_studio()
+def test_lesson_2_by_keyboard(visitor: BrowserContext, studio: str) -> None:
     page = visitor.new_page()
-    page.goto(f"{address}?tab=learn&lesson=2")
+    page.goto(f"{studio}?tab=learn&lesson=2")
     question, verdict = page.locator("#question-2"), page.locator("#question-2 .verdict")
     expect(question).to_be_visible()
     expect(page.locator("#question-1")).to_be_hidden()
@@ -57,11 +56,10 @@ def test_lesson_2_by_keyboard(visitor: BrowserContext, open_studio: OpenStudio) 
 
 
 def test_a_teachers_link_opens_its_lesson_and_the_list_changes_the_address(
-    visitor: BrowserContext, open_studio: OpenStudio
+    visitor: BrowserContext, studio: str
 ) -> None:
-    address, _ = open_studio()
     page = visitor.new_page()
-    page.goto(f"{address}?tab=learn&lesson=4")
+    page.goto(f"{studio}?tab=learn&lesson=4")
     expect(page.locator("#question-4")).to_be_visible()
     page.get_by_role("button", name="Latents").press("Enter")
     expect(page.locator("#question-3")).to_be_visible()

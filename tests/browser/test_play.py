@@ -1,17 +1,15 @@
 """Drawing in a real browser: both nets answer while the stroke is under way, and nothing is asked of a closed tab."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_journey import NAMELESS, keep_screenshots, open_tab
+from tests.browser.pages import NAMELESS, keep_screenshots, open_tab
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=60_000)
-OpenStudio = Callable[..., tuple[str, int]]
 SENDS_RUBBISH = """async () => {
   const pad = gradio_config.components.find((part) => part.props.elem_id === "pad");
   const body = {data: {model: "demo/shoes", net: "cut", ratio: 4, visitor: "x", picture: "data:,"}, session_hash: "x",
@@ -41,12 +39,9 @@ def begin_stroke(page: Page) -> None:
         page.mouse.move(box["x"] + (0.2 + 0.15 * step) * box["width"], box["y"] + 0.5 * box["height"])
 
 
-def test_both_nets_answer_while_a_stroke_is_drawn_and_undo_takes_it_back(
-    visitor: BrowserContext, open_studio: OpenStudio
-) -> None:
-    address, _ = open_studio()
+def test_both_nets_answer_while_a_stroke_is_drawn_and_undo_takes_it_back(visitor: BrowserContext, studio: str) -> None:
     page = visitor.new_page()
-    page.goto(address + "?tab=play&net=ready%2Fshoes-8x")
+    page.goto(studio + "?tab=play&net=ready%2Fshoes-8x")
     expect(page.locator("#pad .verdict")).to_contain_text("ms against", timeout=180_000)  # torch is loaded first
     expect(page.locator("#pad .slim .name")).to_have_text("ready-made 8.0×")
     expect(page.locator("#pad .said")).to_contain_text("ms against")  # the picture of the bar has been answered
@@ -73,11 +68,10 @@ def test_both_nets_answer_while_a_stroke_is_drawn_and_undo_takes_it_back(
     keep_screenshots(page, "play")
 
 
-def test_the_camera_plays_along_until_the_tab_is_closed(visitor: BrowserContext, open_studio: OpenStudio) -> None:
+def test_the_camera_plays_along_until_the_tab_is_closed(visitor: BrowserContext, studio: str) -> None:
     visitor.grant_permissions(["camera"])
-    address, _ = open_studio()
     page = visitor.new_page()
-    page.goto(address + "?tab=play")
+    page.goto(studio + "?tab=play")
     expect(page.locator("#pad .said")).to_contain_text("ms against", timeout=180_000)
     camera = page.get_by_role("button", name="Camera")
     camera.click()

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.test_journey import NAMELESS, OpenStudio, keep_screenshots, set_advanced
+from tests.browser.conftest import OpenStudio
+from tests.browser.pages import NAMELESS, keep_screenshots, set_advanced
 
 pytestmark = pytest.mark.browser
 
@@ -40,10 +41,9 @@ def test_a_run_is_estimated_kept_and_discarded(
     expect(page).not_to_have_url(re.compile("run="))
 
 
-def test_a_link_opens_the_same_comparison(visitor: BrowserContext, open_studio: OpenStudio, tmp_path: Path) -> None:
-    address, _ = open_studio()
+def test_a_link_opens_the_same_comparison(visitor: BrowserContext, studio: str, tmp_path: Path) -> None:
     page = visitor.new_page()
-    page.goto(f"{address}?tab=compare&model=demo%2Fshoes")
+    page.goto(f"{studio}?tab=compare&model=demo%2Fshoes")
     page.wait_for_selector("#trade-off .scatterlayer .trace")
     page.locator("#nets input").nth(1).uncheck()
     page.get_by_role("button", name="Measure milliseconds here").click()

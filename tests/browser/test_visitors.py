@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser.conftest import SCREENSHOTS
-from tests.browser.test_journey import NAMELESS, OpenStudio, keep_screenshots, open_tab
+from tests.browser.conftest import OpenStudio
+from tests.browser.pages import NAMELESS, SCREENSHOTS, keep_screenshots, open_tab
 
 pytestmark = pytest.mark.browser
 
@@ -92,11 +92,10 @@ def test_a_zip_of_ones_own_is_trained_on_and_seen_by_no_one_else(
 
 
 def test_an_uploaded_picture_is_opened_by_a_link(
-    visitor: BrowserContext, other: BrowserContext, open_studio: OpenStudio, tiny_data: Path
+    visitor: BrowserContext, other: BrowserContext, studio: str, tiny_data: Path
 ) -> None:
-    address, _ = open_studio()
     page = visitor.new_page()
-    page.goto(address)
+    page.goto(studio)
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Upload a picture").click()
     chooser.value.set_files(tiny_data / "test" / "1.png")
