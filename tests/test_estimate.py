@@ -17,7 +17,7 @@ from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import to_json
 from coronet.studio import run_words
-from coronet.studio.estimate import Estimates, said
+from coronet.studio.train.estimate import Estimates, said
 from tests.studios import NoLauncher
 from tests.worlds import make_model, make_world
 

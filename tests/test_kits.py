@@ -18,13 +18,12 @@ from coronet.errors import DataError, RunError
 from coronet.files import locked_folder
 from coronet.jobs import JobTable
 from coronet.launcher import Process
-from coronet.studio import export_text as text
-from coronet.studio import export_view, kits
 from coronet.studio.desk import Desk
-from coronet.studio.export import Handlers
-from coronet.studio.kit_routes import kit_routes
-from coronet.studio.kits import ITSELF, Net, Preparation, Shelf, find_net, nets
-from coronet.studio.snippets import javascript
+from coronet.studio.export import kits, text, view
+from coronet.studio.export.kits import ITSELF, Net, Preparation, Shelf, find_net, nets
+from coronet.studio.export.routes import kit_routes
+from coronet.studio.export.snippets import javascript
+from coronet.studio.export.tab import Handlers
 from coronet.studio.visitors import NOBODY
 
 ONNX = b"onnx" * 10
@@ -189,7 +188,7 @@ def test_why_it_failed_is_said(tmp_path: Path, net: Net) -> None:
     (folder / kits.FAILED).write_text('{"message": "It <differs>."}')
     found = shelf.look(net)
     assert (found.state, found.message) == ("failed", "It <differs>.")
-    assert "It &lt;differs&gt;. Press Prepare to try again." in export_view.status(found)
+    assert "It &lt;differs&gt;. Press Prepare to try again." in view.status(found)
 
 
 def test_the_shelf_keeps_what_was_used_last(tmp_path: Path, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +267,7 @@ def test_another_model_ends_the_asking(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_refused_form_has_a_reason_and_no_link() -> None:
-    shown = export_view.result(Preparation("0" * 32, "ready", kit=described()))
+    shown = view.result(Preparation("0" * 32, "ready", kit=described()))
     assert "int8 loses too much. It is left out." in shown
     assert "int8.onnx" not in shown
     assert "int8.png" not in shown

@@ -17,12 +17,14 @@ from coronet.lessons import small_samples
 from coronet.lessons.small_samples import DRAWS, SIZES, Heaps
 from coronet.recipes.settings import CompressSettings
 from coronet.settings import fields_of
-from coronet.studio import address, charts, glossary, lesson_page, lesson_text, text
+from coronet.studio import address, charts, glossary, text
 from coronet.studio.desk import Desk
 from coronet.studio.glossary import TERMS, marked
-from coronet.studio.learn import Handlers
-from coronet.studio.lesson_live import Handlers as LiveHandlers
-from coronet.studio.lesson_text import LESSONS, Lesson
+from coronet.studio.learn import page as lesson_page
+from coronet.studio.learn import text as lesson_text
+from coronet.studio.learn.live import Handlers as LiveHandlers
+from coronet.studio.learn.tab import Handlers
+from coronet.studio.learn.text import LESSONS, Lesson
 from tests.studios import TINY, NoLauncher, save_tiny_model
 
 NUMBERS = range(1, len(LESSONS) + 1)

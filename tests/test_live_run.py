@@ -10,9 +10,9 @@ from starlette.testclient import TestClient
 from coronet.errors import RunError
 from coronet.jobs import JobTable
 from coronet.runs import Run
-from coronet.studio import live_run
 from coronet.studio.desk import Desk
-from coronet.studio.live_run import Snapshots, followed, is_moving, live_routes, snapshot
+from coronet.studio.train import live_run
+from coronet.studio.train.live_run import Snapshots, followed, is_moving, live_routes, snapshot
 
 EVENT = {"phase": "search", "step": 3, "steps": 20, "done": 3, "total": 30, "losses": {"imitation": 1.5}, "ratio": 1.5}
 

@@ -17,13 +17,13 @@ from coronet.jobs import JobTable
 from coronet.launcher import Process
 from coronet.runs import Run
 from coronet.studio.api import Api
-from coronet.studio.data_shelf import report
 from coronet.studio.desk import Desk
+from coronet.studio.export.kits import Shelf, find_net, nets
 from coronet.studio.guard import Guard
-from coronet.studio.kits import Shelf, find_net, nets
-from coronet.studio.owned import Limits, plain_name
 from coronet.studio.page import Opening
-from coronet.studio.train import Handlers as TrainHandlers
+from coronet.studio.shelves.data import report
+from coronet.studio.shelves.owned import Limits, plain_name
+from coronet.studio.train.handlers import Handlers as TrainHandlers
 from coronet.studio.visitors import (
     COOKIE,
     LOGIN_HEADER,
@@ -371,12 +371,12 @@ def test_only_its_owner_removes_a_model_and_not_while_a_run_needs_it(desk: Desk)
 
 def test_models_of_one_owner_are_counted_and_weighed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     for limits in (Limits(1, 10**9, 9), Limits(9, 1000, 9)):
-        monkeypatch.setattr("coronet.studio.model_shelf.LIMITS", limits)
+        monkeypatch.setattr("coronet.studio.shelves.models.LIMITS", limits)
         owner = Visitor(owner_of(str(limits), ""))
         desk.import_model(desk.models_given[0], owner)
         with pytest.raises(RunError, match="You keep 1 uploaded models"):
             desk.import_model(desk.models_given[0], owner)
-    monkeypatch.setattr("coronet.studio.model_shelf.LIMITS", Limits(9, 10**9, 2))
+    monkeypatch.setattr("coronet.studio.shelves.models.LIMITS", Limits(9, 10**9, 2))
     with pytest.raises(RunError, match="as many uploads as it has room for"):
         desk.import_model(desk.models_given[0], BEN)
 
@@ -409,7 +409,7 @@ def test_a_large_picture_is_kept_smaller(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_of_many_pictures_the_oldest_go(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coronet.studio.picture_shelf.LIMITS", Limits(2, 10**9, 99))
+    monkeypatch.setattr("coronet.studio.shelves.pictures.LIMITS", Limits(2, 10**9, 99))
     names = []
     for number in range(4):
         names.append(desk.import_picture(picture_file(tmp_path, colour=f"#00000{number}"), ANN))

@@ -21,13 +21,15 @@ from starlette.types import Receive, Scope, Send
 from coronet.errors import DataError
 from coronet.jobs import JobTable
 from coronet.networks import build, resnet_config
-from coronet.studio import play_text, racing, text
+from coronet.studio import text
 from coronet.studio.desk import Desk
-from coronet.studio.drawings import MOST_CHARACTERS, as_data_url, as_quick_url, read_drawing
 from coronet.studio.guard import Guard
-from coronet.studio.play import Handlers, for_pad
-from coronet.studio.racing import CUT, Races, read_question
-from coronet.studio.ready_nets import RECENT, ReadyNet, ReadyNets
+from coronet.studio.play import racing
+from coronet.studio.play import text as play_text
+from coronet.studio.play.drawings import MOST_CHARACTERS, as_data_url, as_quick_url, read_drawing
+from coronet.studio.play.racing import CUT, Races, read_question
+from coronet.studio.play.ready_nets import RECENT, ReadyNet, ReadyNets
+from coronet.studio.play.tab import Handlers, for_pad
 from coronet.studio.squeeze import Latest
 from tests.studios import TINY, NoLauncher, save_tiny_model
 
@@ -363,7 +365,7 @@ def test_large_nets_push_others_out_but_a_pair_always_fits() -> None:
 def test_times_are_a_mean_of_the_last_pictures_only(monkeypatch: pytest.MonkeyPatch) -> None:
     net = ready()
     clock = iter(np.cumsum([0.0] + [value for _ in range(5) for value in (9.0, 0.0)] + [1.0, 0.0] * RECENT))
-    monkeypatch.setattr("coronet.studio.ready_nets.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("coronet.studio.play.ready_nets.time.perf_counter", lambda: float(next(clock)))
     for _ in range(5 + RECENT):
         net.translate(torch.zeros(1, 3, 8, 8))
     assert net.seconds == pytest.approx(1.0)

@@ -28,32 +28,33 @@ from coronet.published import published_points
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import address, charts, run_words, text, watching
+from coronet.studio import address, charts, run_words, text
 from coronet.studio.channel_map import channel_map
 from coronet.studio.choosing import Handlers as ChoosingHandlers
-from coronet.studio.compare import Handlers as CompareHandlers
-from coronet.studio.comparison import figure as trade_off
-from coronet.studio.comparison import pictures as outcome_pictures
-from coronet.studio.comparison import published_figure
-from coronet.studio.comparison import table as outcome_table
+from coronet.studio.compare.comparison import figure as trade_off
+from coronet.studio.compare.comparison import pictures as outcome_pictures
+from coronet.studio.compare.comparison import published_figure
+from coronet.studio.compare.comparison import table as outcome_table
+from coronet.studio.compare.differences import difference_map
+from coronet.studio.compare.handlers import Handlers as CompareHandlers
+from coronet.studio.compare.literature import published
 from coronet.studio.desk import Desk
-from coronet.studio.differences import difference_map
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
-from coronet.studio.form import values_of
-from coronet.studio.gate import Gate
 from coronet.studio.guard import read_people
 from coronet.studio.latest import Latest
 from coronet.studio.launch import main
-from coronet.studio.literature import published
-from coronet.studio.models import Handlers as ModelHandlers
+from coronet.studio.model.tab import Handlers as ModelHandlers
 from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
-from coronet.studio.owned import Limits
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
+from coronet.studio.shelves.owned import Limits
 from coronet.studio.squeeze import Handlers as SqueezeHandlers
-from coronet.studio.time_lapse import time_lapse
-from coronet.studio.train import Handlers as TrainHandlers
+from coronet.studio.teacher.gate import Gate
+from coronet.studio.train import watching
+from coronet.studio.train.form import values_of
+from coronet.studio.train.handlers import Handlers as TrainHandlers
+from coronet.studio.train.time_lapse import time_lapse
 from tests.studios import NoLauncher, save_tiny_model, served
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -115,7 +116,7 @@ def test_a_file_that_is_no_model_is_refused_in_one_sentence(desk: Desk, tmp_path
 
 
 def test_a_full_shelf_takes_no_more_models(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coronet.studio.model_shelf.LIMITS", Limits(files=0, bytes=1, files_of_all=9))
+    monkeypatch.setattr("coronet.studio.shelves.models.LIMITS", Limits(files=0, bytes=1, files_of_all=9))
     with pytest.raises(RunError, match="You keep 0 uploaded models"):
         desk.import_model(desk.models_given[0])
 

@@ -15,19 +15,18 @@ from coronet.jobs import JobTable
 from coronet.kit_files import WANTED
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
-from coronet.studio import text_teacher as text
-from coronet.studio import wall
-from coronet.studio.classroom import Classroom
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.gate import Gate
-from coronet.studio.group import Handlers as GroupHandlers
+from coronet.studio.export.kits import kits_folder
 from coronet.studio.guard import read_password
-from coronet.studio.kits import kits_folder
 from coronet.studio.outcomes import Outcome
-from coronet.studio.rules import RuleBook, Rules
 from coronet.studio.sheets import as_csv
-from coronet.studio.teacher import Handlers
+from coronet.studio.teacher import text, wall
+from coronet.studio.teacher.classroom import Classroom
+from coronet.studio.teacher.gate import Gate
+from coronet.studio.teacher.group import Handlers as GroupHandlers
+from coronet.studio.teacher.page import Handlers
+from coronet.studio.teacher.rules import RuleBook, Rules
 from coronet.studio.visitors import OWNER_HEADER, Visitor, owner_of, visitor_of
 from tests.studios import TINY, NoLauncher, save_tiny_model
 from tests.test_owners import ANN, BEN, finish
@@ -130,7 +129,7 @@ def test_wrong_passwords_close_the_gate_for_their_address(desk: Desk) -> None:
 
 def test_guesses_from_many_addresses_close_it_for_all_and_pass(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, now = Gate(PASSWORD), [0.0]
-    monkeypatch.setattr("coronet.studio.gate.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr("coronet.studio.teacher.gate.time", SimpleNamespace(monotonic=lambda: now[0]))
     for number in range(50):
         with pytest.raises(AccessError, match="not the teacher"):
             gate.enter(ANN, f"10.0.0.{number}", "guess")

@@ -12,12 +12,12 @@ import pytest
 from coronet import sandbox
 from coronet.containers import Refusal, sniff
 from coronet.jobs import JobTable
-from coronet.studio import data_shelf
 from coronet.studio.choosing import Handlers as ChoosingHandlers
-from coronet.studio.data_box import Handlers as DataHandlers
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.models import Handlers as ModelHandlers
+from coronet.studio.model.data_box import Handlers as DataHandlers
+from coronet.studio.model.tab import Handlers as ModelHandlers
+from coronet.studio.shelves import data as data_shelf
 from coronet.studio.visitors import OWNER_HEADER, visitor_of
 from coronet.uploads import add_upload
 from tests.hostile_files import write_all

@@ -14,12 +14,13 @@ from PIL import Image
 
 from coronet.errors import CheckpointError, DataError
 from coronet.kit_files import ZIP
-from coronet.studio import export_text, text
+from coronet.studio import text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.kit_routes import FILES as KIT_FILES
-from coronet.studio.kits import ITSELF, Shelf, find_net
-from coronet.studio.routes import FILES
+from coronet.studio.export import text as export_text
+from coronet.studio.export.kits import ITSELF, Shelf, find_net
+from coronet.studio.export.routes import FILES as KIT_FILES
+from coronet.studio.train.routes import FILES
 from coronet.studio.visitors import NOBODY, Visitor, visitor_of
 
 _FROM_REPORT = ("dense", "slim", "scores", "teacher_scores")

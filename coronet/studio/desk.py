@@ -19,15 +19,15 @@ from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.studio.address import OWN
-from coronet.studio.data_shelf import DataShelf
 from coronet.studio.follower import Follower
-from coronet.studio.model_shelf import ModelShelf, model_choices
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
-from coronet.studio.owned import OwnedFiles, plain_name
-from coronet.studio.picture_shelf import PictureShelf, picture_words
-from coronet.studio.rules import RuleBook
-from coronet.studio.run_shelf import RunShelf, Wish
+from coronet.studio.shelves.data import DataShelf
+from coronet.studio.shelves.models import ModelShelf, model_choices
+from coronet.studio.shelves.owned import OwnedFiles, plain_name
+from coronet.studio.shelves.pictures import PictureShelf, picture_words
+from coronet.studio.shelves.runs import RunShelf, Wish
 from coronet.studio.starting import check_ratio, compress_settings
+from coronet.studio.teacher.rules import RuleBook
 from coronet.studio.translating import prepare_torch, shrunk, translate
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
 

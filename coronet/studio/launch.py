@@ -96,13 +96,13 @@ def serve(
     _keep_gradio_local(uploads)
     from starlette.middleware import Middleware
 
-    from coronet.studio.gate import Gate
-    from coronet.studio.kit_routes import kit_routes
-    from coronet.studio.kits import kits_folder
-    from coronet.studio.live_run import live_routes
+    from coronet.studio.export.kits import kits_folder
+    from coronet.studio.export.routes import kit_routes
     from coronet.studio.page import build  # gradio takes seconds to import; --help and mistakes need not wait
-    from coronet.studio.routes import run_routes
+    from coronet.studio.teacher.gate import Gate
     from coronet.studio.theme import CSS, make_theme
+    from coronet.studio.train.live_run import live_routes
+    from coronet.studio.train.routes import run_routes
 
     page, kits = build(desk, None if password is None else Gate(password)), kits_folder(desk)
     routes = [*live_routes(desk), *run_routes(desk.runs, is_personal=desk.is_personal), *kit_routes(kits)]

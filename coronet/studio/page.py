@@ -5,25 +5,26 @@ from typing import Any
 import gradio as gr
 
 from coronet.errors import RunError
-from coronet.studio import address, charts, glossary, text, text_teacher
+from coronet.studio import address, charts, glossary, text
 from coronet.studio.api import build_api
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
-from coronet.studio.compare import build_compare
-from coronet.studio.data_box import build_data_box, connect_data_box
+from coronet.studio.compare.tab import build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.export import build_export
-from coronet.studio.gate import Gate
-from coronet.studio.group import build_group
-from coronet.studio.kits import Shelf, kits_folder
-from coronet.studio.learn import Ways, build_learn
-from coronet.studio.lesson_text import MEANINGS
-from coronet.studio.models import Models, build_models
+from coronet.studio.export.kits import Shelf, kits_folder
+from coronet.studio.export.tab import build_export
+from coronet.studio.learn.tab import Ways, build_learn
+from coronet.studio.learn.text import MEANINGS
+from coronet.studio.model.data_box import build_data_box, connect_data_box
+from coronet.studio.model.tab import Models, build_models
 from coronet.studio.outcomes import UNITS
-from coronet.studio.play import build_play
+from coronet.studio.play.tab import build_play
 from coronet.studio.squeeze import Squeeze, build_squeeze
-from coronet.studio.teacher import PATH, build_teacher
-from coronet.studio.train import Watch, build_train
+from coronet.studio.teacher import text as text_teacher
+from coronet.studio.teacher.gate import Gate
+from coronet.studio.teacher.group import build_group
+from coronet.studio.teacher.page import PATH, build_teacher
+from coronet.studio.train.tab import Watch, build_train
 from coronet.studio.visitors import Visitor, visitor_of
 
 # A figure that was drawn while its tab was hidden takes the width it has now.

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from coronet.studio.lesson_style import LESSON_CSS
+from coronet.studio.learn.style import LESSON_CSS
 
 CSS = """
 .gradio-container { max-width: 1240px !important; margin: 0 auto !important; }

@@ -1,0 +1,1 @@
+"""The Compare tab: the trained nets of a model in figures, tables and pictures."""

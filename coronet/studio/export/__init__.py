@@ -1,0 +1,1 @@
+"""The Export tab: a net prepared in three precisions, as one archive to take home."""

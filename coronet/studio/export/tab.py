@@ -1,0 +1,122 @@
+"""The Export tab: choose a net, have its files prepared in the background, and take them home."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from coronet.studio.address import OWN, writer
+from coronet.studio.choosing import Choosing
+from coronet.studio.desk import Desk
+from coronet.studio.edge import edge
+from coronet.studio.export import text, view
+from coronet.studio.export.kits import ITSELF, Preparation, Shelf, find_net, nets
+from coronet.studio.live import live_region
+from coronet.studio.visitors import visitor_of
+
+_TICK_SECONDS = 1.0
+# A link names the net. While another tab is open nothing is asked: this one lists its nets when it is opened.
+_WANTED = "new URL(location).searchParams.get('net') ?? net"
+_WHEN_OPENED = f"(model, net) => [model, {_WANTED}]"
+_WHILE_OPEN = f"(model, net) => [new URL(location).searchParams.get('tab') === 'export' ? model : null, {_WANTED}]"
+
+Seen = list[Any]
+
+
+class Handlers:
+    """What happens on an event: values in, values out."""
+
+    def __init__(self, desk: Desk, shelf: Shelf) -> None:
+        self._desk = desk
+        self._shelf = shelf
+
+    def nets(self, model: str | None, net: str | None, request: gr.Request) -> tuple[Any, Any]:
+        """List what can be taken home of a model, and choose: what was asked for, else one of the youngest own runs."""
+        if not model:
+            return gr.skip(), gr.skip()
+        found = nets(self._desk, model, visitor_of(request))
+        keys = [entry.key for entry in found]
+        own = [key for key in keys if key.startswith(OWN)]
+        slim = [key for key in keys if key != ITSELF]
+        chosen = net if net in keys else max(own, default=next(iter(slim), ITSELF))
+        return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen), chosen
+
+    def look(self, model: str | None, net: str | None, seen: Seen, request: gr.Request) -> tuple[Any, ...]:
+        """Show how far a net's bundle is, and what there is of it; what the page shows already is not sent again."""
+        if not model or not net:
+            return (gr.skip(),) * 6
+        known = nets(self._desk, model, visitor_of(request))
+        found = next((entry for entry in known if entry.key == net), None)
+        if found is None:  # another model was chosen elsewhere: this tab lists its nets when it is opened
+            return *(gr.skip(),) * 4, gr.Timer(active=False), []
+        return self._shown(self._shelf.look(found), seen)
+
+    def prepare(self, model: str | None, net: str | None, seen: Seen, request: gr.Request) -> tuple[Any, ...]:
+        """Have a net's bundle made, unless it is there or under way already."""
+        return self._shown(self._shelf.prepare(find_net(self._desk, model, net, visitor_of(request))), seen)
+
+    def _shown(self, found: Preparation, seen: Seen) -> tuple[Any, ...]:
+        now = [found.id, found.state, found.stage, found.ahead, found.message]
+        if now == seen:
+            return (gr.skip(),) * 6
+        is_busy = found.state in ("waiting", "running")
+        return (
+            view.status(found),
+            gr.Button(visible=found.state != "ready", interactive=not is_busy),
+            view.result(found),
+            view.code(found),
+            gr.Timer(active=is_busy),
+            now,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The components of this tab."""
+
+    net: gr.Radio
+    chosen: gr.Textbox
+    prepare: gr.Button
+    status: gr.HTML
+    result: gr.HTML
+    code: gr.HTML
+    timer: gr.Timer
+    seen: gr.State
+
+
+def build_export(desk: Desk, shelf: Shelf, choosing: Choosing, tab: gr.Tab) -> None:
+    """Build this tab and its events inside the current layout; its nets are listed anew when it is opened."""
+    gr.Markdown(f"## {text.HEADING}\n\n{text.LEAD}")
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            net = gr.Radio([], label=text.NET, info=text.NET_INFO, elem_id="export-net")
+            # What the radio shows, as text: Gradio checks a radio against the list of its session, which a restart of
+            # the server empties while this page goes on asking.
+            chosen = gr.Textbox(label=text.NET, visible="hidden", elem_id="export-chosen")
+            prepare = gr.Button(text.PREPARE, variant="primary", elem_id="prepare")
+            status = live_region(text.PREPARING, "preparation")
+        with gr.Column(scale=2, min_width=300):
+            result = gr.HTML(label=text.RESULT, elem_id="forms", elem_classes="numbers-panel")
+    code = gr.HTML(label=text.CODE, js_on_load=view.COPY_SCRIPT, elem_id="code")
+    parts = Parts(net, chosen, prepare, status, result, code, gr.Timer(_TICK_SECONDS, active=False), gr.State([]))
+    _connect(Handlers(desk, shelf), choosing.model, tab, parts)
+
+
+def _connect(handlers: Handlers, model: gr.Dropdown, tab: gr.Tab, parts: Parts) -> None:
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented", "queue": False}
+    chosen = parts.chosen
+    asked = [model, chosen, parts.seen]
+    shown = [parts.status, parts.prepare, parts.result, parts.code, parts.timer, parts.seen]
+    list_nets, look = edge(handlers.nets), edge(handlers.look)
+    triggers: list[tuple[Any, str, str]] = [
+        (tab.select, _WHEN_OPENED, "opened"),
+        (model.change, _WHILE_OPEN, "changed"),
+    ]
+    for trigger, script, name in triggers:
+        listed = trigger(list_nets, [model, chosen], [parts.net, chosen], js=script, api_name=f"export_{name}", **quiet)
+        listed.then(look, asked, shown, api_name=f"look_{name}", **quiet)
+    chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
+    chose.then(look, asked, shown, api_name="look_at_kit", **quiet)
+    parts.net.input(None, parts.net, None, js=writer("net"), api_name="write_kit_net", **quiet)
+    parts.timer.tick(look, asked, shown, api_name="kit_tick", **quiet)
+    parts.prepare.click(edge(handlers.prepare), asked, shown, api_name="prepare", **quiet)

@@ -1,0 +1,1 @@
+"""The Learn tab: five lessons with live parts."""

@@ -1,0 +1,105 @@
+"""A run as it is this second, at a plain address, for all pages that follow it: one snapshot, shared by them.
+
+Such an answer costs a fraction of an event of Gradio's. A page asks for all the rest when the snapshot's stamp changes.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from coronet.errors import RunError
+from coronet.jobs import Job
+from coronet.runs import Run
+from coronet.studio import charts
+from coronet.studio.desk import Desk
+from coronet.studio.train import watching
+
+_FRESH_SECONDS = 1.0
+_BETWEEN_STAMPS = 5.0  # seconds of training, where steps are all that is new
+_MOST_RUNS = 50
+
+SCRIPT = """
+let isAsking = false;
+const follow = async () => {
+  const place = element.querySelector("[data-run]");
+  if (!place || isAsking || document.hidden || !place.offsetParent) return;
+  isAsking = true;
+  try {
+    const answer = await fetch("runs/" + place.dataset.run + "/now");
+    const now = answer.ok && await answer.json();
+    if (!now || !place.isConnected) return;
+    if (now.stamp === place.dataset.stamp) { place.innerHTML = now.html; return; }
+    place.dataset.stamp = now.stamp;
+    trigger("select", {index: 0, value: now.stamp});
+  } catch { return; } finally { isAsking = false; }
+};
+setInterval(follow, 2000);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the page shows of a run's progress, and what tells whether anything else is new."""
+
+    html: str
+    stamp: str
+
+
+def snapshot(job: Job, run: Run, events: Sequence[charts.Event]) -> Snapshot:
+    """Describe a run's progress."""
+    previews = list(run.previews())[-1:]
+    trained = events[-1]["seconds"] // _BETWEEN_STAMPS if events else 0
+    html = charts.progress(job, events) + watching.trouble(job, run)
+    return Snapshot(html, f"{job.state}-{previews}-{trained:.0f}")
+
+
+def is_moving(job: Job) -> bool:
+    """Tell whether a run may change by itself."""
+    return job.active or job.state in ("queued", "discarding")
+
+
+def followed(job: Job, run: Run, events: Sequence[charts.Event]) -> str:
+    """Give the progress of a run as HTML that follows it by `SCRIPT` as long as it moves."""
+    now = snapshot(job, run, events)
+    return f"<div data-run='{job.id}' data-stamp='{now.stamp}'>{now.html}</div>" if is_moving(job) else now.html
+
+
+class Snapshots:
+    """The last snapshot of every run that pages follow, made anew when it is a second old."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lock = threading.Lock()
+        self._made: dict[str, tuple[float, Snapshot]] = {}
+
+    def of(self, id: str) -> Snapshot:
+        """Give a run's snapshot; RunError where there is no such run."""
+        with self._lock:
+            made, found = self._made.get(id, (0.0, None))
+            if found is None or time.monotonic() - made > _FRESH_SECONDS:
+                job, run = self._desk.run(id)
+                found = snapshot(job, run, self._desk.events(run))
+                self._made.pop(id, None)
+                self._made[id] = (time.monotonic(), found)
+                while len(self._made) > _MOST_RUNS:
+                    del self._made[next(iter(self._made))]
+            return found
+
+
+def live_routes(desk: Desk) -> list[BaseRoute]:
+    """Give the route /runs/ID/now; who knows a run's name was given it."""
+    snapshots = Snapshots(desk)
+
+    def serve_now(request: Request) -> Response:
+        try:
+            now = snapshots.of(request.path_params["id"])
+        except RunError:  # discarded, or reset: the page that follows it looks once more, and is told
+            now = Snapshot("", "gone")
+        return JSONResponse({"html": now.html, "stamp": now.stamp}, headers={"Cache-Control": "no-store"})
+
+    return [Route("/runs/{id}/now", serve_now)]
