@@ -63,6 +63,15 @@ def visitor(chromium: Browser, open_studio: OpenStudio) -> Iterator[BrowserConte
     assert [problem for problem in problems if not any(word in problem for word in LEAVING)] == []
 
 
+@pytest.fixture
+def other(chromium: Browser, visitor: BrowserContext) -> Iterator[BrowserContext]:
+    """Another browser, with cookies of its own."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(60_000)
+    yield context
+    context.close()
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ResNet generator of 4 channels, one block and random weights."""

@@ -2,11 +2,10 @@
 
 import re
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import OpenStudio
 from tests.browser.pages import NAMELESS, SCREENSHOTS, keep_screenshots, open_tab
@@ -14,15 +13,6 @@ from tests.browser.pages import NAMELESS, SCREENSHOTS, keep_screenshots, open_ta
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=60_000)
-
-
-@pytest.fixture
-def other(chromium: Browser, visitor: BrowserContext) -> Iterator[BrowserContext]:
-    """Another browser, with cookies of its own."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
-    context.set_default_timeout(60_000)
-    yield context
-    context.close()
 
 
 @pytest.fixture

@@ -1,0 +1,59 @@
+"""Every tab and the teacher's page through axe-core: nothing serious or critical, light and dark, wide and narrow."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from coronet.studio.address import TABS
+from tests.browser.conftest import OpenStudio
+
+pytestmark = pytest.mark.browser
+
+# What a tab shows when it has loaded, so that it is judged with its contents.
+LOADED = {
+    "model": "#cards img",
+    "squeeze": "#numbers table",
+    "train": "#estimate .sentence, #estimate p",
+    "compare": "#outcomes table",
+    "play": "#pad canvas",
+    "export": "#form-choice, #export",
+    "learn": "#question-1",
+}
+
+
+def flaws(page: Page) -> list[str]:
+    """Give what axe-core calls serious or critical, with the places."""
+    return [
+        f"{found['impact']} {found['id']}: {place['html'][:200]} {place['any'][:1]}"
+        for found in Axe().run(page).response["violations"]
+        if found["impact"] in ("serious", "critical")
+        for place in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_any_tab(visitor: BrowserContext, studio: str, theme: str) -> None:
+    page = visitor.new_page()
+    found = []
+    for tab in TABS:
+        page.goto(f"{studio}?tab={tab}&__theme={theme}")
+        expect(page.locator(LOADED[tab]).first).to_be_visible(timeout=120_000)
+        found += [f"{tab}: {flaw}" for flaw in flaws(page)]
+    assert found == []
+
+
+def test_axe_finds_nothing_serious_on_the_teachers_page(
+    visitor: BrowserContext, open_studio: OpenStudio, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "teacher").write_text("correct horse")
+    (tmp_path / "teacher").chmod(0o600)
+    address, _ = open_studio("--model", tiny_model, "--teacher", tmp_path / "teacher")
+    page = visitor.new_page()
+    page.goto(f"{address}teacher")
+    page.locator("#teacher-password input").fill("correct horse")
+    found = flaws(page)
+    page.get_by_role("button", name="Enter").click()
+    expect(page.locator("#jobs")).to_contain_text("Nobody")
+    assert found + flaws(page) == []
