@@ -443,7 +443,17 @@ def test_train_and_resume_print_the_report(stage, capsys):
 
 def test_compare_prints_every_score_and_stops_with_its_own_status(stage, capsys, monkeypatch):
     arguments = ["compare", "--model", UNET, "--data", "@paired", "--image-size", "32", "--ratio", "2", "49"]
-    arguments += ["--method", "taylor", "--finetune-steps", "1", "--search-steps", "1", "--out", "@compared"]
+    arguments += [
+        "--method",
+        "taylor",
+        "--finetune-steps",
+        "1",
+        "--search-steps",
+        "1",
+        "--no-onnx",
+        "--out",
+        "@compared",
+    ]
     monkeypatch.setattr("coronet.commands.compare.stop_after_step", lambda: nullcontext([2]))  # a Ctrl-C at once
     assert main(placed(stage, arguments)) == 130
     assert "Go on with the same command" in capsys.readouterr().err

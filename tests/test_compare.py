@@ -38,6 +38,7 @@ def plan(tmp_path_factory):
     make_world("paired", folder / "paired")
     make_model("unet", folder / "unet.safetensors")
     short = {"search_steps": 2, "finetune_steps": 1, "warmup_steps": 1, "save_seconds": 0.0, "ndf": 4, "threads": 1}
+    short |= {"onnx": False}
     paths = {"model": str(folder / "unet.safetensors"), "data": str(folder / "paired")}
     settings = CompressSettings(**paths, image_size=SIDE, **short)
     return recipe.Plan(settings, ("taylor", "narrow"), (3.0,))

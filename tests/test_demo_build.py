@@ -35,7 +35,7 @@ def built(tmp_path_factory):
         patch.setattr(demo_build, "SIZE", SIZE)
         patch.setattr(demo_build, "SCENES", dict.fromkeys(TEACHERS, Amount(3, 2, SIZE)))
         patch.setattr(demo_build, "TEACHERS", TEACHERS)
-        quick = CompressSettings(search_steps=1, finetune_steps=1, importance_images=1)
+        quick = CompressSettings(search_steps=1, finetune_steps=1, importance_images=1, onnx=False)
         patch.setattr(demo_build, "COMPRESSIONS", dict.fromkeys(TEACHERS, quick))
         patch.setattr(demo_build, "RATIOS", (2.0,))
         patch.setattr(demos, "DEMO_FOLDER", out)

@@ -23,6 +23,7 @@ SETTINGS = {
     "ndf": 4,
     "threads": 1,
     "save_seconds": 0.0,
+    "onnx": False,
 }
 TOTAL = 12
 

@@ -628,6 +628,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
         threads=1,
         save_seconds=0.0,
         preview_steps=5,
+        onnx=False,
     )
     return to_json(settings)
 
@@ -663,7 +664,7 @@ def test_a_worker_pauses_goes_on_and_finishes(tmp_path: Path, tiny: dict[str, ob
 
 def test_a_worker_ends_early_and_finishes(tmp_path: Path, tiny: dict[str, object]) -> None:
     table = JobTable(tmp_path / "runs", Launches())
-    run = queue(table, tiny)
+    run = queue(table, {**tiny, "onnx": True})
     asked = iter(range(1, 1000))
 
     def wish() -> bool:

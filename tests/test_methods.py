@@ -28,6 +28,7 @@ from tests.nets import TINY, random_net
 from tests.worlds import SIDE, make_model, make_world
 
 SHORT = {"image_size": SIDE, "ndf": 4, "threads": 1, "search_steps": 4, "finetune_steps": 2, "warmup_steps": 1}
+SHORT |= {"onnx": False}
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +57,12 @@ def test_settings_offer_every_method():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_meets_the_ratio(method, stage, tmp_path):
-    report = compress(stage, tmp_path / "run", "paired", method=method).report()
+    is_exported = method in ("coronet", "gan_compression")  # the dense net's kind, and a student of another
+    report = compress(stage, tmp_path / "run", "paired", method=method, onnx=is_exported).report()
     assert report["method"] == method
     assert 3.0 <= report["ratio"] < 3.3
     assert report["dense"]["macs"] / report["slim"]["macs"] == pytest.approx(report["ratio"])
-    assert report["onnx"]["max_abs_difference"] < 1e-3
+    assert not is_exported or report["onnx"]["max_abs_difference"] < 1e-3
 
 
 @pytest.mark.parametrize("method", METHODS)

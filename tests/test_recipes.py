@@ -32,6 +32,7 @@ SHORT = {
     "finetune_steps": 2,
     "warmup_steps": 1,
     "importance_images": 2,
+    "onnx": False,
 }
 TRAINING = {"image_size": SIDE, "ndf": 4, "threads": 1, "ngf": 4, "blocks": 1, "steps": 3}
 
@@ -88,7 +89,7 @@ FIELDS = {
 }
 COSTS = {"parameters", "macs", "macs_as_published", "bytes"}
 WHOLE = {
-    "paired": {"data": "paired", "teacher": False, "budget": "params", "ema": 0.9, "seed": 7},
+    "paired": {"data": "paired", "teacher": False, "budget": "params", "ema": 0.9, "seed": 7, "onnx": True},
     "unpaired": {"hypernetwork": "paper", "embedding": 2, "direction": "BtoA"},
     "single": {"data": "single", "model": "large", "multiple_of": 8},
 }
@@ -108,6 +109,17 @@ def compressed(stage, tmp_path_factory):
     return of
 
 
+def test_the_onnx_file_is_checked_and_left_out_where_it_is_not_wanted(compressed):
+    (_, exported), (_, plain) = compressed("paired"), compressed("unpaired")
+    found = json.loads((exported.path / "report.json").read_text(encoding="utf-8"))["onnx"]
+    assert found.keys() >= {"path", "sha256", "max_abs_difference"}
+    assert found["path"] == "slim.onnx"
+    assert (exported.path / "slim.onnx").stat().st_size == found["bytes"]
+    assert found["max_abs_difference"] < 1e-3
+    assert json.loads((plain.path / "report.json").read_text(encoding="utf-8"))["onnx"] is None
+    assert not (plain.path / "slim.onnx").exists()
+
+
 @pytest.mark.parametrize("case", WHOLE)
 def test_a_compression_leaves_a_smaller_model_and_its_report(case, compressed):
     settings, run = compressed(case)
@@ -117,8 +129,6 @@ def test_a_compression_leaves_a_smaller_model_and_its_report(case, compressed):
         assert report[net].keys() == COSTS
     assert report["seconds"].keys() >= {"search", "finetune", "total"}
     assert report["seconds"]["total"] >= report["seconds"]["search"] + report["seconds"]["finetune"] > 0
-    assert report["onnx"].keys() >= {"path", "sha256", "max_abs_difference"}
-    assert report["onnx"]["path"] == "slim.onnx"
     assert len(report["players"]) == (0 if settings["data"].endswith("/single") else 1)
     assert report["seed"] == settings.get("seed", 0)
     slim = load(run.path / "slim.safetensors")
@@ -132,8 +142,6 @@ def test_a_compression_leaves_a_smaller_model_and_its_report(case, compressed):
     key = "parameters" if settings.get("budget") == "params" else "macs"
     assert report["ratio"] == report["dense"][key] / report["slim"][key] >= 2.0
     assert report["requested_ratio"] == 2.0
-    assert (run.path / "slim.onnx").stat().st_size == report["onnx"]["bytes"]
-    assert report["onnx"]["max_abs_difference"] < 1e-3
     multiple = settings.get("multiple_of", 1)
     assert all(width % multiple == 0 for width in report["widths"].values())
     assert ("to_truth" in report["scores"]) == (settings["data"].endswith("/paired"))
@@ -669,7 +677,7 @@ def test_every_setting_is_covered_here():
     """A new setting needs a line above that shows that it arrives."""
     elsewhere = {
         "data", "model", "image_size", "method", "preset", "search_steps", "finetune_steps", "minutes", "counted",
-        "search_share",         "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
-        "vgg", "deep_teacher",
+        "search_share", "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
+        "vgg", "deep_teacher", "onnx",
     }  # fmt: skip
     assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED} | elsewhere

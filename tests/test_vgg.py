@@ -131,7 +131,7 @@ def test_the_report_and_the_table_say_whether_vgg_taught(given, title, weights, 
     model = make_model("unet", tmp_path / "unet.safetensors")
     settings = CompressSettings(
         model=str(model), data=str(tmp_path / "data"), method="omgd", vgg=str(weights) if given else "",
-        image_size=SIDE, ndf=4, threads=1, search_steps=0, finetune_steps=1, warmup_steps=0,
+        image_size=SIDE, ndf=4, threads=1, search_steps=0, finetune_steps=1, warmup_steps=0, onnx=False,
     )  # fmt: skip
     run = Run.create(tmp_path / "run", "compress", to_json(settings))
     losses = [step.losses for step in execute(run)][-1]

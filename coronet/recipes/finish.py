@@ -22,7 +22,7 @@ CHECKED_IMAGES = 4
 
 
 def finish_compression(opened: Opened, run: Run, dense: Generator, phased: PhasedRun, players: Sequence[str]) -> None:
-    """Write slim.safetensors, slim.onnx and, last of all, report.json; then drop the state."""
+    """Write slim.safetensors, slim.onnx where it is wanted and, last of all, report.json; then drop the state."""
     student, kept = phased.carry.student, phased.carry.kept
     assert student is not None
     assert kept is not None
@@ -36,8 +36,6 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
     }
     weights = dict(student.state_dict())
     save(Checkpoint(student.config, weights, lineage, ()), run.path / "slim.safetensors")
-    images = [item.source for item in spread_items(opened.data, CHECKED_IMAGES)]
-    exported = to_onnx(student, run.path / "slim.onnx", images=images, lineage={**lineage, "kept": "see safetensors"})
     costs = {"dense": cost(dense.config).to_json(), "slim": cost(student.config).to_json()}
     key = "macs" if settings.budget == "macs" else "parameters"
     seconds = phased.seconds
@@ -50,7 +48,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
         | seconds
         | {"total": sum(seconds.values())},
         **_scores(opened.data, dense, student),
-        "onnx": exported.to_json() | {"path": "slim.onnx"},  # a run folder may be moved
+        "onnx": _exported(opened, run, student, lineage) if settings.onnx else None,
         **stopped_early(phased),
         "seed": settings.seed,
         "method": settings.method,
@@ -61,6 +59,12 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
     }
     run.write_report(report)
     run.drop_state()
+
+
+def _exported(opened: Opened, run: Run, student: Generator, lineage: dict[str, Any]) -> dict[str, Any]:
+    images = [item.source for item in spread_items(opened.data, CHECKED_IMAGES)]
+    exported = to_onnx(student, run.path / "slim.onnx", images=images, lineage={**lineage, "kept": "see safetensors"})
+    return exported.to_json() | {"path": "slim.onnx"}  # a run folder may be moved
 
 
 def stopped_early(phased: PhasedRun) -> dict[str, Any]:

@@ -125,6 +125,7 @@ class CompressSettings(OptimisationChoices):
         True, "Deep teacher", help="OMGD on pairs: the second, deeper teacher; it takes time.", group="Losses"
     )
     warmup_steps: int = setting(50, "Warm-up", low=0, high=MAX_STEPS, help="Of fresh discriminators.", group="Losses")
+    onnx: bool = setting(True, "Write ONNX", help="At the end, and check it; off: sooner done.", group="Result")
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,16 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=1, help="runs at the same time")
     parser.add_argument("settings", nargs="*", help="more for every run, after --")
     parsed = parser.parse_args()
-    rest = ["--minutes", f"{parsed.minutes:g}", "--counted", "processor", "--threads", "1", *parsed.settings]
+    rest = [
+        "--minutes",
+        f"{parsed.minutes:g}",
+        "--counted",
+        "processor",
+        "--threads",
+        "1",
+        "--no-onnx",
+        *parsed.settings,
+    ]
     single = product(range(parsed.seeds), parsed.ratio, parsed.task, parsed.method)
     with ThreadPoolExecutor(parsed.at_once) as pool:
         list(
