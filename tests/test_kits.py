@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from coronet.errors import DataError, RunError
-from coronet.files import locked_folder
+from coronet.files import locked_folder, write_json_atomic
 from coronet.jobs import JobTable
 from coronet.launcher import Process
 from coronet.studio.desk import Desk
@@ -48,7 +48,7 @@ class Packer:
 
     def start(self, run: Path) -> Process:
         self.begun.append(run)
-        (run / kits.STAGE).write_text('{"stage": "int8"}')
+        write_json_atomic(run / kits.STAGE, {"stage": "int8"})
         return Process(len(self.begun), 0)
 
     def alive(self, process: Process) -> bool:
@@ -147,7 +147,9 @@ def test_one_is_made_after_the_other(tmp_path: Path, net: Net) -> None:
     wait_for(shelf, net, "running")
     second = Net("own/2", "", net.model, net.files)
     found = shelf.prepare(second)
-    assert (found.state, found.ahead, shelf.look(net).stage) == ("waiting", 1, "int8")
+    assert (found.state, found.ahead) == ("waiting", 1)
+    while shelf.look(net).stage != "int8":  # its process may not have begun
+        time.sleep(0.01)
     packer.go.set()
     wait_for(shelf, second, "ready")
     assert len(packer.begun) == 2

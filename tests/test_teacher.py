@@ -108,9 +108,9 @@ def test_without_the_password_nothing_is_done(handlers: Handlers, desk: Desk, na
 
 def test_what_lies_behind_the_gate_is_hidden_and_empty_before_it(handlers: Handlers, desk: Desk) -> None:
     desk.rule_book.lock(("full",), 0.0, 2.0, 8.0)
-    form, room, _, timer, presets, *_, said = handlers.restore(PUPIL)
+    form, room, timer, presets, *_, said = handlers.restore(PUPIL)
     assert (form.visible, room.visible, timer.active, presets, said) == (True, False, False, ["quick"], "")
-    form, room, _, timer, presets, *_, said = handlers.restore(TEACHER)
+    form, room, timer, presets, *_, said = handlers.restore(TEACHER)
     assert (form.visible, room.visible, timer.active, presets) == (False, True, True, ["full"])
     assert "preset full" in said
 

@@ -52,6 +52,7 @@ ul.cards button[aria-pressed=true] strong::after { content: " ✓"; }
 .map .kept { width: 100%; height: var(--kept); background: #4f46e5; transition: height 0.4s; }
 .map button[aria-pressed=true] .of { outline: 3px solid #b45309; }
 .dark .map .kept { background: #818cf8; }
+.dark button[role=tab][aria-selected=true] { color: #a5b4fc; }
 .dark .map button[aria-pressed=true] .of { outline-color: #f59e0b; }
 .map .name { height: 4.2rem; writing-mode: vertical-rl; font-size: 0.75rem; line-height: 1; }
 .said { min-height: 3em; margin: 0.3rem 0; }

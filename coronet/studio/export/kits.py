@@ -213,7 +213,7 @@ def _digest(file: Path, modified: int, size: int) -> bytes:
 @cache
 def _maker() -> str:
     """Name this machine, the libraries and the code that make bundles."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     digest = hashlib.blake2b(digest_size=8)
     modules = (package / f"{name}.py" for name in ("export", "quantisation", "tracing", "runtime"))
     for file in (*sorted((package / "bundle").glob("*.py")), *modules):

@@ -43,22 +43,21 @@ class Handlers:
         client = getattr(request, "client", None)
         address = str(client.host) if client is not None else _UNKNOWN_ADDRESS
         self._gate.enter(visitor_of(request), address, password)
-        return self.restore(request)
+        return "", *self.restore(request)
 
     def leave(self, request: gr.Request) -> tuple[Any, ...]:
         """Close the gate for this browser."""
         self._gate.leave(visitor_of(request))
-        return self.restore(request)
+        return "", *self.restore(request)
 
     def restore(self, request: gr.Request) -> tuple[Any, ...]:
-        """Show the form, or what lies behind it, and the rules as they are."""
+        """Show the form, or what lies behind it, and the rules as they are; what is being typed stays."""
         is_open = self._gate.is_open(visitor_of(request))
         rules = self._desk.rule_book.rules() if is_open else None
         given = rules or Rules()
         return (
             gr.Column(visible=not is_open),
             gr.Column(visible=is_open),
-            "",
             gr.Timer(active=is_open),
             list(given.presets),
             given.minutes,
@@ -228,14 +227,15 @@ def _build_reset(handlers: Handlers, rules_said: gr.HTML) -> None:
 def _connect(handlers: Handlers, parts: Parts, page: gr.Blocks, enter: gr.Button, leave: gr.Button) -> None:
     # Gradio shows the errors of queued events only.
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
-    shown = [parts.form, parts.room, parts.password, parts.timer, *parts.rules, parts.rules_said]
+    shown = [parts.form, parts.room, parts.timer, *parts.rules, parts.rules_said]
+    emptied = [parts.password, *shown]
     looked = [parts.jobs, parts.run, parts.plot, parts.table, parts.seen]
     look = edge(handlers.look)
     entered = gr.on(
-        [enter.click, parts.password.submit], edge(handlers.enter), parts.password, shown, api_name="enter", **quiet
+        [enter.click, parts.password.submit], edge(handlers.enter), parts.password, emptied, api_name="enter", **quiet
     )
     entered.success(look, parts.seen, looked, queue=False, api_name="first_look", **quiet)
-    leave.click(edge(handlers.leave), None, shown, api_name="leave", **quiet)
+    leave.click(edge(handlers.leave), None, emptied, api_name="leave", **quiet)
     page.load(edge(handlers.restore), None, shown, queue=False, api_name="restore_teacher", **quiet)
     parts.timer.tick(look, parts.seen, looked, queue=False, api_name="look_at_all", **quiet)
 
