@@ -333,6 +333,26 @@ def test_opening_a_tab_asks_for_what_it_shows(config: dict[str, Any]) -> None:
     assert {"ask", "ask_compare", "closer"} <= asked
 
 
+@pytest.mark.parametrize(
+    ("unit", "size", "count"), [("million MACs", 1e6, "macs"), ("thousand parameters", 1e3, "parameters")]
+)
+def test_an_aim_gives_the_least_ratio_that_keeps_to_it(desk: Desk, unit: str, size: float, count: str) -> None:
+    image = Image.new("RGB", (32, 32), (200, 90, 30))
+    dense = getattr(desk.cost("tiny.safetensors"), count)
+    ratio = SqueezeHandlers(desk).aim("tiny.safetensors", image, dense / 2 / size, unit)
+    at, above = (
+        getattr(desk.preview("tiny.safetensors", each, image).slim_cost, count) for each in (ratio, ratio - 0.1)
+    )
+    assert at <= dense / 2 < above
+
+
+def test_an_aim_out_of_reach_says_what_is_left(desk: Desk) -> None:
+    image = Image.new("RGB", (32, 32))
+    with pytest.raises(BudgetError, match=r"still has|largest possible"):
+        SqueezeHandlers(desk).aim("tiny.safetensors", image, 0.001, "thousand parameters")
+    assert SqueezeHandlers(desk).aim("tiny.safetensors", image, None, "million MACs") == gr.skip()
+
+
 def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
     assert text.MISSING_MODEL in handlers.preview(None, 2.0, None, None, request())[2]

@@ -1,6 +1,7 @@
 """The instant preview: the slim net itself, cut out of the untrained weights now, beside the dense net."""
 
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from coronet.channels import kept_widths
 from coronet.checkpoints import build_generator, load, resolve_model, sha256_of
 from coronet.cost import Budget, Cost, CostModel, cost
-from coronet.errors import CoronetError
+from coronet.errors import BudgetError, CoronetError
 from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.images import fit, to_image, to_tensor
 from coronet.importance import Importance, per_cost, taylor
@@ -112,6 +113,27 @@ class PreviewModel:
         config = self.generator.config
         return kept_widths(self._choose(fitted(image, config), _plan(ratio), CostModel(config)))
 
+    def ratio_within(self, image: Image.Image, amount: float, budget: Budget, most: float) -> float:
+        """Give the least ratio of MACs, in tenths, whose slim net has at most this amount of MACs or parameters.
+
+        Raises BudgetError where no ratio up to `most` has.
+        """
+        count = CostModel(self.generator.config, None, budget)
+
+        def fits(tenths: int) -> bool:
+            try:
+                return count.at(self.widths_at(image, tenths / 10)) <= amount
+            except BudgetError:  # beyond what one channel a group allows: look below
+                return True
+
+        ratio = (10 + bisect_left(range(10, round(10 * most) + 1), True, key=fits)) / 10
+        if ratio > most:
+            least = count.at(self.widths_at(image, most))
+            counted = "MACs" if budget == "macs" else "parameters"
+            raise BudgetError(f"At {most:g} times fewer MACs the net still has {least:,.0f} {counted}. Aim at more.")
+        self.widths_at(image, ratio)
+        return ratio
+
     def _choose(self, source: Image.Image, plan: SearchPlan, model: CostModel) -> dict[str, Tensor]:
         config = self.generator.config
         scores = per_cost(self.importance(source), model, config.widths)
@@ -145,6 +167,11 @@ def preview_channels(model: str | Path, ratio: float, image: Image.Image) -> tup
     """Say what a preview keeps of each channel group, without translating the picture."""
     found = opened(model)
     return group_shares(found.generator.config, found.widths_at(image, ratio))
+
+
+def ratio_within(model: str | Path, image: Image.Image, amount: float, budget: Budget, most: float) -> float:
+    """Give the least ratio whose preview has at most this amount; see PreviewModel.ratio_within."""
+    return opened(model).ratio_within(image, amount, budget, most)
 
 
 def translate_picture(model: Path, image: Image.Image) -> Image.Image:

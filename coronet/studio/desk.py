@@ -18,7 +18,7 @@ from coronet.jobs import Job, JobTable, State
 from coronet.model_folders import resolve_model
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
-from coronet.studio.address import OWN
+from coronet.studio.address import LARGEST_RATIO, OWN
 from coronet.studio.follower import Follower
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
 from coronet.studio.shelves.data import DataShelf
@@ -32,7 +32,7 @@ from coronet.studio.translating import prepare_torch, shrunk, translate
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
 
 if TYPE_CHECKING:
-    from coronet.cost import Cost
+    from coronet.cost import Budget, Cost
     from coronet.networks import GeneratorConfig
     from coronet.recipes.channel_map import GroupShare
     from coronet.recipes.preview import Preview
@@ -186,6 +186,13 @@ class Desk:
         from coronet.recipes.preview import preview
 
         return preview(self.model(model), ratio, shrunk(picture))
+
+    def ratio_within(self, model: str | None, picture: Image.Image, amount: float, budget: "Budget") -> float:
+        """Give the least ratio at which a slim net has at most this amount of MACs or parameters."""
+        prepare_torch()
+        from coronet.recipes.preview import ratio_within
+
+        return ratio_within(self.model(model), shrunk(picture), amount, budget, LARGEST_RATIO)
 
     def channels(self, model: str | None, ratio: float, picture: Image.Image) -> "tuple[GroupShare, ...]":
         """Say what a preview with this picture keeps of each channel group."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log2
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from PIL import Image
@@ -16,6 +16,10 @@ from coronet.studio.latest import Latest
 
 _TAB = "squeeze"
 _PRESETS = (2, 4, 8, 16)
+_AIMS: dict[str, tuple[Literal["macs", "params"], float]] = {
+    text.MILLION_MACS: ("macs", 1e6),
+    text.THOUSAND_PARAMETERS: ("params", 1e3),
+}
 _TICKS = (1, 2, 4, 8, 16, 40)
 
 # The range counts doublings, so that each ratio has room; 5.35 rather than log2(40) = 5.32 keeps the steps even.
@@ -76,6 +80,13 @@ class Handlers:
                 return found.dense, found.slim, charts.numbers_table(dense, slim)
         return gr.skip(), gr.skip(), gr.skip()
 
+    def aim(self, model: str | None, image: Image.Image | None, amount: float | None, unit: str) -> Any:
+        """Give the least ratio at which the slim net has at most this amount of MACs or parameters."""
+        if not model or image is None or not amount:
+            return gr.skip()
+        budget, size = _AIMS[unit]
+        return self._desk.ratio_within(model, image, amount * size, budget)
+
     def channels(
         self,
         model: str | None,
@@ -98,6 +109,7 @@ class Squeeze:
 
     slider: gr.HTML
     ratio: gr.Number
+    aims: tuple[gr.Number, gr.Dropdown]
     shown: gr.Image
     dense: gr.Image
     slim: gr.Image
@@ -110,6 +122,7 @@ def build_squeeze(desk: Desk, choosing: Choosing) -> Squeeze:
     with gr.Row():
         with gr.Column(scale=2, min_width=320):
             slider, ratio = _slider()
+            aims = _aims()
         with gr.Column(scale=1, min_width=300):
             gr.HTML(charts.sentence(text.HEALING, "healing"), label=text.HEALING)
     with gr.Row():
@@ -125,8 +138,10 @@ def build_squeeze(desk: Desk, choosing: Choosing) -> Squeeze:
             channels = gr.HTML(
                 label=text.MAP, js_on_load=channel_map.SCRIPT, elem_id="channels", elem_classes="numbers-panel"
             )
-    parts = Squeeze(slider, ratio, shown, dense, slim, numbers, channels)
-    _connect(Handlers(desk), choosing, parts)
+    parts = Squeeze(slider, ratio, aims, shown, dense, slim, numbers, channels)
+    handlers = Handlers(desk)
+    _connect(handlers, choosing, parts)
+    _connect_aims(handlers, choosing, parts)
     return parts
 
 
@@ -154,6 +169,21 @@ def _slider() -> tuple[gr.HTML, gr.Number]:
                 None, None, ratio, js=f"() => {preset}", api_name=f"preset_{preset}", api_visibility="undocumented"
             )
     return slider, ratio
+
+
+def _aims() -> tuple[gr.Number, gr.Dropdown]:
+    """Build the other way to say how small: an amount, which the ratio follows."""
+    with gr.Row():
+        amount = gr.Number(None, label=text.AIM, info=text.AIM_INFO, minimum=0, min_width=130, elem_id="aim")
+        unit = gr.Dropdown(
+            list(_AIMS),
+            value=text.MILLION_MACS,
+            label=text.UNIT,
+            info=text.AIM_UNIT_INFO,
+            min_width=130,
+            elem_id="aim-unit",
+        )
+    return amount, unit
 
 
 def _picture(label: str, alt: str, name: str, min_width: int) -> gr.Image:
@@ -206,4 +236,18 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         concurrency_id="torch",
         api_name="channels",
         **hidden,
+    )
+
+
+def _connect_aims(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
+    amount, unit = parts.aims
+    gr.on(
+        [amount.submit, amount.blur, unit.input],
+        edge(handlers.aim),
+        [choosing.model, choosing.source, amount, unit],
+        parts.ratio,
+        show_progress="hidden",
+        concurrency_id="torch",
+        api_name="aim",
+        api_visibility="undocumented",
     )

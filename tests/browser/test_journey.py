@@ -131,6 +131,12 @@ def test_a_link_reopens_the_same_view(visitor: BrowserContext, studio: str) -> N
     expect(page).not_to_have_url(re.compile("picture=Drawing"))
     expect(page).to_have_url(re.compile(f"model={name.replace('/', '%2F')}"))
 
+    page.locator("#aim input").fill("100000")  # millions: the net as it is
+    page.locator("#aim input").press("Enter")
+    expect(page.locator("#ratio input")).to_have_value("1")
+    page.get_by_role("button", name="16×").click()
+    expect(page.locator("#ratio input")).to_have_value("16")
+
     elsewhere = visitor.new_page()
     elsewhere.goto(page.url + "&run=none")
     expect(elsewhere.get_by_role("tab", name="Squeeze")).to_have_attribute("aria-selected", "true")
