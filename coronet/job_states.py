@@ -1,7 +1,9 @@
 """What a job is, its states, and what each event makes of them. Who causes the events stands in `jobs` and `worker`."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 State = Literal[
@@ -42,7 +44,17 @@ TRANSITIONS: Mapping[Event, Moves] = {
     },
 }
 LOST = "The run's process ended without a word: killed, out of memory, or the machine stopped. See its worker.log."
+FULL = "The run's process ended on a full disk: {free:.0f} MB are free for {folder}. Free some space, then resume."
 RESTARTED = "The machine or the studio was restarted while this run was at work."
+
+
+_FEW_BYTES = 50e6  # a state of the largest published generators needs more
+
+
+def lost_words(folder: Path) -> str:
+    """Say why a run's process may have ended without a word; on a full disk it could not write down why."""
+    free = shutil.disk_usage(folder).free
+    return FULL.format(free=free / 1e6, folder=folder.name) if free < _FEW_BYTES else LOST
 
 
 @dataclass(frozen=True, slots=True)

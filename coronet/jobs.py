@@ -17,7 +17,7 @@ from typing import Any
 from coronet.ending import end_early, forget_ending
 from coronet.errors import RunError
 from coronet.files import make_folder
-from coronet.job_states import ACTIVE, LOST, RESTARTED, RESUMABLE, TRANSITIONS, Event, Job, Outcome, State
+from coronet.job_states import ACTIVE, LOST, RESTARTED, RESUMABLE, TRANSITIONS, Event, Job, Outcome, State, lost_words
 from coronet.launcher import Launcher, LocalLauncher, Process
 from coronet.runs import Run
 from coronet.turns import fair_order, refuse_long_queue
@@ -191,7 +191,7 @@ class JobTable:
     def _look_after(self, rows: sqlite3.Connection, row: sqlite3.Row) -> None:
         process = _process(row)
         if process is None or not self._launcher.alive(process):
-            _apply(rows, row, "lost", LOST)
+            _apply(rows, row, "lost", lost_words(self.runs))
         elif row["state"] == "cancelling":
             self._lose_patience(row, process)
 

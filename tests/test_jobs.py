@@ -18,6 +18,7 @@ from PIL import Image
 from coronet.checkpoints import Checkpoint, save
 from coronet.ending import is_ending
 from coronet.errors import RunError
+from coronet.job_states import lost_words
 from coronet.jobs import ACTIVE, LOST, RESTARTED, RESUMABLE, TRANSITIONS, JobTable
 from coronet.launcher import LocalLauncher, Process, identify, is_alive
 from coronet.networks import build, resnet_config
@@ -531,6 +532,12 @@ class Sleepers(LocalLauncher):
 
     def last(self) -> "subprocess.Popen[bytes]":
         return list(self._children.values())[-1]
+
+
+def test_a_full_disk_is_named_where_a_process_could_not_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lost_words(tmp_path) == LOST
+    monkeypatch.setattr("coronet.job_states.shutil.disk_usage", lambda _: SimpleNamespace(free=3e6))
+    assert "full disk: 3 MB are free" in lost_words(tmp_path)
 
 
 def test_a_killed_worker_is_interrupted_and_resumed(tmp_path: Path) -> None:

@@ -45,5 +45,10 @@ def build_group(desk: Desk, choosing: Choosing, tab: gr.Tab) -> None:
         said = live_region(text_teacher.GROUP, "group-said")
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "queue": False, "show_progress": "hidden"}
-    gr.on([choosing.model.change, tab.select], edge(handlers.show), None, [allowed, name], api_name="group", **hidden)
+    kept = gr.Textbox(label=text_teacher.GROUP, visible=False)
+    shown = gr.on(
+        [choosing.model.change, tab.select], edge(handlers.show), None, [allowed, kept], api_name="group", **hidden
+    )
+    # What was typed while the answer was under way stays.
+    shown.then(None, [kept, name], name, js="(kept, typed) => typed || kept", api_name="show_group", **hidden)
     gr.on([name.blur, name.submit], edge(handlers.rename), name, [name, said], api_name="rename_group", **hidden)
