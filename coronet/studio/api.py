@@ -13,7 +13,7 @@ from gradio.events import api as endpoint
 from PIL import Image
 
 from coronet.errors import CheckpointError, DataError
-from coronet.kit_files import ZIP
+from coronet.prepared import ZIP
 from coronet.studio import text
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
@@ -132,15 +132,15 @@ class Api:
         Then `files` has their addresses on this server, and `kit` what was measured of each form.
         """
         found = self._shelf.prepare(find_net(self._desk, model, net, self._asker(request)))
-        forms = {f"{row['precision']}.onnx" for row in found.kit.get("variants", ()) if not row["refused"]}
-        made = [name for name in KIT_FILES if found.kit and (name in forms or name == ZIP)]
+        forms = {f"{row['precision']}.onnx" for row in found.made.get("variants", ()) if not row["refused"]}
+        made = [name for name in KIT_FILES if found.made and (name in forms or name == ZIP)]
         return {
             "state": found.state,
             "doing": export_text.STAGES.get(found.stage, ""),
             "ahead": found.ahead,
             "message": found.message,
             "files": {name: f"/kits/{found.id}/{name}" for name in made},
-            "kit": dict(found.kit),
+            "kit": dict(found.made),
         }
 
     def _asker(self, request: gr.Request) -> Visitor:
