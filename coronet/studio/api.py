@@ -15,6 +15,7 @@ from PIL import Image
 from coronet.errors import CheckpointError, DataError
 from coronet.prepared import ZIP
 from coronet.studio import text
+from coronet.studio.compare.distances import Distances
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.export import text as export_text
@@ -33,6 +34,7 @@ class Api:
     def __init__(self, desk: Desk, shelf: Shelf) -> None:
         self._desk = desk
         self._shelf = shelf
+        self._distances = Distances(desk)
 
     def models(self, request: gr.Request) -> list[Json]:
         """List the models: name, whether it ships with the project, and the data that belong to it."""
@@ -118,12 +120,14 @@ class Api:
         return self._desk.wish("discard", id)
 
     def outcomes(self, model: str, request: gr.Request) -> list[Json]:
-        """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores."""
+        """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores: what
+        their reports say, and FID and KID where someone had them measured under Compare."""
+        outcomes = self._desk.outcomes(model, self._asker(request))
         return [
             {"net": found.key, "kind": found.kind, "label": found.label, "ratio": found.ratio}
             | {"method": found.report.get("method", "")}
             | {name: found.report[name] for name in _FROM_REPORT if name in found.report}
-            for found in self._desk.outcomes(model, self._asker(request))
+            for found in self._distances.with_scores(model, outcomes)
         ]
 
     def bundle(self, model: str, request: gr.Request, net: str = ITSELF) -> Json:
