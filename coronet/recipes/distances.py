@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from coronet.files import read_json, write_json_atomic
-from coronet.prepared import SCORE, WANTED, prepare, tell
+from coronet.prepared import SCORE, WANTED, prepare
 from coronet.recipes.settings import DataChoices
 from coronet.recipes.verbs import evaluate
 from coronet.settings import from_json
@@ -24,7 +24,6 @@ def main(arguments: list[str]) -> int:
 
 def measure(folder: Path) -> None:
     """Write score.json: FID (or FID-768) and KID of a model's translations of the test images, with their intervals."""
-    tell(folder, "open")
     wanted: dict[str, Any] = read_json(folder / WANTED)
     choices = from_json(DataChoices, wanted["choices"])
     found = evaluate(str(wanted["model"]), choices, inception=Path(wanted["inception"]))

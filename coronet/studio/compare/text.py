@@ -21,8 +21,8 @@ ELSEWHERE = "* measured on other pictures than the rest, which does not compare:
 MEASURE = "Measure {name}"
 MEASURING = "Measuring {name}"
 NOT_MEASURED = (
-    "{name} has not been measured for these nets. It compares their translations of all test images with the real ones, "
-    "and takes about a minute a net."
+    "{name} has not been measured for these nets. It compares their translations of all test images with the real "
+    "ones, and takes about a minute a net."
 )
 PARTLY = "{name} has been measured for {done} of {count} nets; the dense net counts."
 MEASURED = "{name} has been measured for all {count} nets, the dense net among them. Choose it under “Judge by”."
