@@ -330,7 +330,7 @@ def test_a_closed_comparison_computes_nothing_and_an_opened_one_all_it_missed(de
     handlers, image = compare_handlers(desk), desk.picture("Summer 1")
     choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"])
     assert handlers.trained(*choice, handlers.ask("train", request()), request()) == gr.skip()
-    assert handlers.judged("train", SUMMER, "", 0.0, "MMACs", request()) == (gr.skip(),) * 4
+    assert handlers.judged("train", SUMMER, "", 0.0, "MMACs", [], request()) == (gr.skip(),) * 5
     assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x", request()) == gr.skip()
     assert handlers.trained(*choice, handlers.ask("compare", request()), request()).count("<img") == 1
 
@@ -532,7 +532,7 @@ def test_a_limit_in_milliseconds_holds_once_the_nets_are_timed(desk: Desk) -> No
     assert shares[-1] == 1.0
     assert "Best under 1e+06 ms by" in handlers.best(SUMMER, "", 1e6, "ms", request())
     assert "No net here is under 1e-06 ms" in handlers.best(SUMMER, "", 1e-6, "ms", request())
-    table = handlers.judged("compare", SUMMER, "", 1e6, "ms", request())[3]
+    table = handlers.judged("compare", SUMMER, "", 1e6, "ms", [], request())[3]
     assert f">{text.MS_HEAD}</th>" in table
     assert table.count(text.BEST) == 1
 
@@ -545,7 +545,7 @@ def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
     handlers, image = compare_handlers(desk), desk.picture("Summer 1")
     keys = handlers.nets(SUMMER, None, [], [], {}, request())[0].value
     assert handlers.trained(SUMMER, image, "Summer 1", keys[:2], None, request()).count("<img") == 2
-    judge, figure, _, table = handlers.judged("compare", SUMMER, "", 200.0, "MMACs", request())
+    judge, figure, _, table, _ = handlers.judged("compare", SUMMER, "", 200.0, "MMACs", [], request())
     assert (judge.value, figure.visible) == ("to_truth", True)
     assert "ready-made 4.0×" in table
     assert table.count("data-net=") == 4
@@ -555,6 +555,16 @@ def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
         "No net here is under 1 MMACs. Raise the limit, or train a smaller one."
     )
     assert handlers.best(SUMMER, "", 0, "MB", request()) == ""
+
+
+def test_a_score_that_is_chosen_already_is_left_alone(desk: Desk) -> None:
+    handlers = compare_handlers(desk)
+    judge, *_, offered = handlers.judged("compare", SUMMER, "", 0, "MMACs", [], request())
+    assert [key for _, key in judge.choices] == ["to_truth", "to_teacher", "proxy"] == offered[1:]
+    assert handlers.judged("compare", SUMMER, "", 9, "MB", offered, request())[0] == gr.skip()
+    judge, *_, offered = handlers.judged("compare", SUMMER, "proxy", 0, "MMACs", offered, request())
+    assert (judge.value, offered[0]) == ("proxy", "proxy")
+    assert handlers.judged("compare", SUMMER, "proxy", 9, "MB", offered, request())[0] == gr.skip()
 
 
 def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:

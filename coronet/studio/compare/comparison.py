@@ -238,7 +238,7 @@ def _points(outcomes: Sequence[Outcome], score: Score, name: str, marker: object
         text=[f"{outcome.ratio:.1f}×" for outcome in outcomes],
         hovertext=[outcome.label for outcome in outcomes],
         customdata=[outcome.key for outcome in outcomes],
-        textposition="middle right" if score.is_distance else "top center",  # beside the intervals
+        textposition="top right" if score.is_distance else "top center",  # beside the intervals
         name=name,
         marker=marker,
         **more,

@@ -108,25 +108,37 @@ class Handlers:
         return comparison.pictures(shown)
 
     def judged(
-        self, opened: str, model: str | None, score: str | None, limit: float | None, unit: Unit, request: gr.Request
+        self,
+        opened: str,
+        model: str | None,
+        score: str | None,
+        limit: float | None,
+        unit: Unit,
+        offered: Sequence[str],
+        request: gr.Request,
     ) -> tuple[Any, ...]:
         """Show the scores there are to choose from, and the trade-off by one: as a figure, its notes, and a table.
 
-        score: the one that was chosen, "" for the usual one. limit: the best net below it is marked.
+        score: the one that was chosen, "" for the usual one. limit: the best net below it is marked. offered: what the
+        list of scores showed last, the chosen one first; where it is the same, a choice made meanwhile is left alone.
         """
         if opened != _TAB:  # asked again when it is opened
-            return (gr.skip(),) * 4
+            return (gr.skip(),) * 5
         outcomes = self._rated(model, request)
         if not outcomes:
-            return gr.Radio(visible=False), gr.Plot(visible=False), "", ""
+            return gr.Radio(visible=False), gr.Plot(visible=False), "", "", []
         chosen = choose_score(outcomes, score)
         best = best_within(outcomes, chosen, limit, unit)
-        choices = [(entry.title, key) for key, entry in scores_of(outcomes).items()]
+        titles = [(entry.title, key) for key, entry in scores_of(outcomes).items()]
+        now = [chosen.key, *(key for _, key in titles)]
+        is_known = now[1:] == list(offered[1:])
+        radio = gr.Radio(value=chosen.key) if is_known else gr.Radio(titles, value=chosen.key, visible=True)
         return (
-            gr.Radio(choices, value=chosen.key, visible=True),
+            gr.skip() if now == list(offered) else radio,
             gr.Plot(comparison.figure(outcomes, chosen, best), visible=True),
             comparison.notes(outcomes, chosen),
             comparison.table(outcomes, chosen, best),
+            now,
         )
 
     def best(self, model: str | None, score: str | None, limit: float | None, unit: Unit, request: gr.Request) -> str:

@@ -133,11 +133,12 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
         api_visibility="undocumented",
     )
     rated: list[Any] = [*(choice.change for choice in judged), parts.measured.change, parts.measuring.state.change]
+    offered = gr.State([])
     gr.on(
         [*rated, choosing.opened.change],
         edge(handlers.judged),
-        [choosing.opened, *judged],
-        [parts.judge, parts.trade_off, parts.notes, parts.table],
+        [choosing.opened, *judged, offered],
+        [parts.judge, parts.trade_off, parts.notes, parts.table, offered],
         trigger_mode="always_last",
         api_name="judged",
         **_QUIET,
