@@ -17,8 +17,7 @@ const savePicture = async () => {
   const drawing = document.querySelector("#trade-off .js-plotly-plot");
   if (drawing && window.Plotly) {
     const image = new Image();
-    const copy = {data: drawing.data, layout: {...drawing.layout, width, height, autosize: false}};
-    image.src = await window.Plotly.toImage(copy, {format: "png", width, height, scale});
+    image.src = await window.Plotly.toImage(drawing, {format: "png", width, height, scale});
     await image.decode();
     pen.drawImage(image, 0, 0, width, height);
   }
