@@ -51,7 +51,7 @@ def test_a_link_opens_the_same_comparison(visitor: BrowserContext, studio: str, 
     expect(page.locator("#trade-off .ytitle")).to_have_text("proxy, lower is better")
     expect(page.locator("#trade-off .errorbar")).not_to_have_count(0)
     page.get_by_role("button", name="Measure milliseconds here").click()
-    expect(page.locator("#outcomes th", has_text="ms").first).to_be_visible()
+    expect(page.locator("#outcomes th", has_text="ms").first).to_be_visible(timeout=60_000)
     page.locator("#limit input").fill("100000")
     page.locator("#limit input").press("Tab")
     page.locator("#unit input").click()
