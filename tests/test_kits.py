@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,13 +19,16 @@ from coronet.errors import DataError, RunError
 from coronet.files import locked_folder, write_json_atomic
 from coronet.jobs import JobTable
 from coronet.launcher import Process
+from coronet.prepared import FAILED, KIT, STAGE, WANTED
+from coronet.studio import workshop
 from coronet.studio.desk import Desk
-from coronet.studio.export import kits, text, view
-from coronet.studio.export.kits import ITSELF, Net, Preparation, Shelf, find_net, nets
+from coronet.studio.export import text, view
+from coronet.studio.export.kits import ITSELF, TRADE, Net, Shelf, find_net, nets
 from coronet.studio.export.routes import kit_routes
 from coronet.studio.export.snippets import javascript
 from coronet.studio.export.tab import Handlers
 from coronet.studio.visitors import NOBODY
+from coronet.studio.workshop import Preparation
 
 ONNX = b"onnx" * 10
 BROWSER: Any = SimpleNamespace(headers={}, session_hash="page")
@@ -48,14 +52,14 @@ class Packer:
 
     def start(self, run: Path) -> Process:
         self.begun.append(run)
-        write_json_atomic(run / kits.STAGE, {"stage": "int8"})
+        write_json_atomic(run / STAGE, {"stage": "int8"})
         return Process(len(self.begun), 0)
 
     def alive(self, process: Process) -> bool:
         if not self.go.is_set():
             return True
         folder = self.begun[process.pid - 1]
-        if not self._dies and not (folder / kits.KIT).is_file():
+        if not self._dies and not (folder / KIT).is_file():
             fill(folder)
         return False
 
@@ -68,14 +72,14 @@ def fill(folder: Path) -> Path:
     (folder / "fp32.onnx").write_bytes(ONNX)
     (folder / "fp32.png").write_bytes(b"png")
     (folder / "bundle.zip").write_bytes(b"zip")
-    (folder / kits.KIT).write_text(json.dumps(described()))
+    (folder / KIT).write_text(json.dumps(described()))
     return folder
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kits, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(kits, "_LEAST_FREE_BYTES", 0)
+    monkeypatch.setattr(workshop, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(workshop, "_LEAST_FREE_BYTES", 0)
 
 
 @pytest.fixture
@@ -155,10 +159,9 @@ def test_one_is_made_after_the_other(tmp_path: Path, net: Net) -> None:
     assert len(packer.begun) == 2
 
 
-def test_the_queue_has_an_end(tmp_path: Path, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kits, "_MOST_WAITING", 0)
+def test_the_queue_has_an_end(tmp_path: Path, net: Net) -> None:
     with pytest.raises(RunError, match="are waiting"):
-        Shelf(tmp_path / "kits", Packer()).prepare(net)
+        Shelf(tmp_path / "kits", Packer(), replace(TRADE, most_waiting=0)).prepare(net)
 
 
 def test_a_process_of_an_earlier_server_is_waited_for(tmp_path: Path, net: Net) -> None:
@@ -186,20 +189,19 @@ def test_why_it_failed_is_said(tmp_path: Path, net: Net) -> None:
     shelf = Shelf(tmp_path / "kits", Packer())
     folder = tmp_path / "kits" / shelf.look(net).id
     folder.mkdir(parents=True)
-    (folder / kits.WANTED).write_text("{}")
-    (folder / kits.FAILED).write_text('{"message": "It <differs>."}')
+    (folder / WANTED).write_text("{}")
+    (folder / FAILED).write_text('{"message": "It <differs>."}')
     found = shelf.look(net)
     assert (found.state, found.message) == ("failed", "It <differs>.")
     assert "It &lt;differs&gt;. Press Prepare to try again." in view.status(found)
 
 
-def test_the_shelf_keeps_what_was_used_last(tmp_path: Path, net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kits, "_MOST_KITS", 3)
+def test_the_shelf_keeps_what_was_used_last(tmp_path: Path, net: Net) -> None:
     for number in range(5):
-        os.utime(fill(tmp_path / "kits" / f"{number:032x}") / kits.KIT, (number, number))
+        os.utime(fill(tmp_path / "kits" / f"{number:032x}") / KIT, (number, number))
     packer = Packer()
     packer.go.set()
-    shelf = Shelf(tmp_path / "kits", packer)
+    shelf = Shelf(tmp_path / "kits", packer, replace(TRADE, most_kept=3))
     shelf.prepare(net)
     id = wait_for(shelf, net, "ready").id
     end = time.monotonic() + 30
@@ -269,7 +271,7 @@ def test_another_model_ends_the_asking(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_refused_form_has_a_reason_and_no_link() -> None:
-    shown = view.result(Preparation("0" * 32, "ready", kit=described()))
+    shown = view.result(Preparation("0" * 32, "ready", made=described()))
     assert "int8 loses too much. It is left out." in shown
     assert "int8.onnx" not in shown
     assert "int8.png" not in shown
@@ -286,7 +288,7 @@ def test_only_known_files_of_ready_kits_are_served(tmp_path: Path) -> None:
     id, half = "0123456789abcdef" * 2, "f" * 32
     fill(tmp_path / "kits" / id)
     fill(tmp_path / "kits" / half)
-    (tmp_path / "kits" / half / kits.KIT).unlink()
+    (tmp_path / "kits" / half / KIT).unlink()
     (tmp_path / "secret.zip").touch()
     with TestClient(Starlette(routes=kit_routes(tmp_path / "kits"))) as client:
         answer = client.get(f"/kits/{id}/fp32.onnx")

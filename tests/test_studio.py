@@ -36,8 +36,10 @@ from coronet.studio.compare.comparison import pictures as outcome_pictures
 from coronet.studio.compare.comparison import published_figure
 from coronet.studio.compare.comparison import table as outcome_table
 from coronet.studio.compare.differences import difference_map
+from coronet.studio.compare.distances import Distances
 from coronet.studio.compare.handlers import Handlers as CompareHandlers
 from coronet.studio.compare.literature import published
+from coronet.studio.compare.scores import Score, as_csv, best_under, choose_score, pareto
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.follower import Follower
@@ -45,7 +47,7 @@ from coronet.studio.guard import read_people
 from coronet.studio.latest import Latest
 from coronet.studio.launch import main
 from coronet.studio.model.tab import Handlers as ModelHandlers
-from coronet.studio.outcomes import Outcome, as_csv, best_under, find_outcomes, pareto
+from coronet.studio.outcomes import Outcome, find_outcomes
 from coronet.studio.page import Opening
 from coronet.studio.page import build as build_page
 from coronet.studio.shelves.owned import Limits
@@ -75,6 +77,10 @@ def desk(tmp_path: Path) -> Desk:
     fill_with_pictures(tmp_path / "allowed" / "pairs" / "test")
     table = JobTable(tmp_path / "runs", NoLauncher())
     return Desk(table, tmp_path / "runs" / "imported", (model,), ((tmp_path / "allowed").resolve(),))
+
+
+def compare_handlers(desk: Desk) -> CompareHandlers:
+    return CompareHandlers(desk, Distances(desk, NoLauncher()))
 
 
 def request(session: str = "visitor", **query: str) -> Any:
@@ -199,9 +205,10 @@ def test_a_finished_run_stands_beside_the_ready_made_nets(desk: Desk) -> None:
         patch.setattr(JobTable, "list", lambda table: [SimpleNamespace(id=id, state="done", owner="")])
         outcomes = desk.outcomes("tiny.safetensors")
     assert [(outcome.kind, outcome.ratio) for outcome in outcomes] == [("own", 3.0)]
-    assert "20.0 dB" in outcome_table(outcomes)
-    assert "Against the dense net" in outcome_table(outcomes)
-    assert trade_off(outcomes).data[0].y == (20.0,)
+    score = choose_score(outcomes, "")
+    assert "20.0 dB" in outcome_table(outcomes, score)
+    assert "PSNR to the dense net" in outcome_table(outcomes, score)
+    assert trade_off(outcomes, score).data[0].y == (20.0,)
     shown = outcome_pictures([(Image.new("RGB", (4, 4)), outcomes[0].label)])
     assert "alt='Translation by the trained slim net: your run 3.0×'" in shown
     assert shown.count("data:image/png;base64,") == 1
@@ -320,17 +327,18 @@ def test_a_closed_tab_computes_nothing_and_an_opened_one_all_it_missed(desk: Des
 
 
 def test_a_closed_comparison_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
-    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"], 0.0, "MMACs")
-    assert handlers.trained(*choice, handlers.ask("train", request()), request()) == (gr.skip(),) * 3
+    handlers, image = compare_handlers(desk), desk.picture("Summer 1")
+    choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"])
+    assert handlers.trained(*choice, handlers.ask("train", request()), request()) == gr.skip()
+    assert handlers.judged("train", SUMMER, "", 0.0, "MMACs", [], request()) == (gr.skip(),) * 5
     assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x", request()) == gr.skip()
-    assert handlers.trained(*choice, handlers.ask("compare", request()), request())[0].count("<img") == 1
+    assert handlers.trained(*choice, handlers.ask("compare", request()), request()).count("<img") == 1
 
 
 def test_opening_a_tab_asks_for_what_it_shows(config: dict[str, Any]) -> None:
     opened = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "opened")
     asked = {event["api_name"] for event in config["dependencies"] if [opened, "change"] in map(list, event["targets"])}
-    assert {"ask", "ask_compare", "closer"} <= asked
+    assert {"ask", "ask_compare", "closer", "judged", "look_at_scores"} <= asked
 
 
 @pytest.mark.parametrize(
@@ -361,13 +369,10 @@ def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
 
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
-    handlers, image = CompareHandlers(desk), Image.new("RGB", (32, 32))
-    asked = (None, None, "MMACs", None, request())
-    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1", *asked) == (gr.skip(),) * 3
-    shown, figure, table = handlers.trained("demo/summer2winter", image, "Summer 1", *asked)
-    assert shown.count("<img") == 4
-    assert "ready-made 4.0×" in table
-    assert figure.visible
+    handlers, image = compare_handlers(desk), Image.new("RGB", (32, 32))
+    asked = (None, None, request())
+    assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1", *asked) == gr.skip()
+    assert handlers.trained("demo/summer2winter", image, "Summer 1", *asked).count("<img") == 4
 
 
 def test_opening_chooses_the_run_of_the_address_before_that_of_the_browser(desk: Desk) -> None:
@@ -455,6 +460,9 @@ def test_the_channel_map_waits_for_the_newest_question(desk: Desk) -> None:
 SUMMER = "demo/summer2winter"
 
 
+DENSE = Score("to_teacher")
+
+
 def outcome(macs: int, psnr_db: float, *, kind: str = "own", **report: Any) -> Outcome:
     scores = {"to_teacher": {"psnr_db": psnr_db, "ssim": 0.5}}
     costs = {"macs": macs, "bytes": macs // 10}
@@ -463,15 +471,15 @@ def outcome(macs: int, psnr_db: float, *, kind: str = "own", **report: Any) -> O
 
 def test_the_front_holds_what_no_other_net_beats() -> None:
     nets = [outcome(10, 20.0), outcome(20, 19.0), outcome(30, 25.0), outcome(30, 24.0), outcome(40, 25.0)]
-    assert [net.macs for net in pareto(nets, "to_teacher")] == [10, 30]
-    assert pareto(nets[::-1], "to_teacher") == pareto(nets, "to_teacher")
+    assert [net.macs for net in pareto(nets, DENSE)] == [10, 30]
+    assert pareto(nets[::-1], DENSE) == pareto(nets, DENSE)
 
 
 def test_the_best_net_is_under_the_limit() -> None:
     nets = [outcome(10, 20.0), outcome(20, 19.0), outcome(30, 25.0)]
-    chosen = [best_under(nets, "to_teacher", "macs", limit) for limit in (9, 10, 29.9, 30)]
+    chosen = [best_under(nets, DENSE, "macs", limit) for limit in (9, 10, 29.9, 30)]
     assert chosen == [None, nets[0], nets[0], nets[2]]
-    assert best_under(nets, "to_teacher", "bytes", 2) is nets[0]
+    assert best_under(nets, DENSE, "bytes", 2) is nets[0]
 
 
 def test_a_baseline_is_named() -> None:
@@ -480,36 +488,43 @@ def test_a_baseline_is_named() -> None:
 
 
 def test_every_net_is_a_line_of_the_csv_file() -> None:
-    lines = as_csv([outcome(10, 20.0), outcome(20, 19.0, method="narrow")]).splitlines()
-    assert lines[0] == "net,kind,method,ratio,macs,bytes,to_teacher.psnr_db,to_teacher.ssim"
-    assert lines[2] == "own/20,own,narrow,5.0,20,2,19.0,0.5"
+    lines = as_csv([outcome(10, 20.0), outcome(20, 19.0, method="narrow")], DENSE).splitlines()
+    assert lines == [
+        "net,kind,method,ratio,macs,bytes,to_teacher.psnr_db,to_teacher.ssim,judged_by,better,on_pareto_line",
+        "own/10,own,,10.0,10,1,20.0,0.5,to_teacher,higher,yes",
+        "own/20,own,narrow,5.0,20,2,19.0,0.5,to_teacher,higher,no",
+        "dense,dense,,1.0,10,1,,,to_teacher,higher,",
+    ]
 
 
 def test_the_nets_of_a_model_are_listed_and_the_chosen_one_stays(desk: Desk) -> None:
-    handlers = CompareHandlers(desk)
-    nets, net, task, _, _, listed, _ = handlers.nets(SUMMER, None, [], [], {}, request())
+    handlers = compare_handlers(desk)
+    nets, net, task, _, _, _, listed, _ = handlers.nets(SUMMER, None, [], [], {}, request())
     assert len(nets.choices) == len(net.choices) == 4
     assert (net.value, task) == (nets.value[0], "summer2winter")
     again = handlers.nets(SUMMER, nets.value[2], nets.value[:2], listed[:3], {}, request())
     assert again[1].value == nets.value[2]
     assert again[0].value == [*nets.value[:2], nets.value[3]], "a net that is new since is chosen"
     late = handlers.nets(SUMMER, nets.value[2], nets.value, listed, {}, request())
-    assert late == (gr.skip(),) * 7, "a list that is the same does not undo a choice made meanwhile"
+    assert late == (gr.skip(),) * 8, "a list that is the same does not undo a choice made meanwhile"
     assert handlers.nets("tiny.safetensors", "x", [], [], {}, request())[1].value is None
 
 
 def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
-    handlers = CompareHandlers(desk)
+    handlers = compare_handlers(desk)
     query = {"nets": "ready/summer2winter-4x,own/none", "net": "ready/summer2winter-8x", "limit": "200", "unit": "MB"}
+    query["score"] = "proxy"
     wanted = Opening(desk).restore("", request(model=SUMMER, tab="compare", **query))[7]
     assert wanted == {
         "nets": ["ready/summer2winter-4x"],
         "net": "ready/summer2winter-8x",
         "limit": 200.0,
         "unit": "MB",
+        "score": "proxy",
     }
-    nets, net, _, limit, unit, _, after = handlers.nets(SUMMER, None, [], [], wanted, request())
-    assert (nets.value, net.value, limit, unit, after) == (wanted["nets"], wanted["net"], 200.0, "MB", {})
+    nets, net, _, limit, unit, score, _, after = handlers.nets(SUMMER, None, [], [], wanted, request())
+    assert (nets.value, net.value, limit, unit) == (wanted["nets"], wanted["net"], 200.0, "MB")
+    assert (score, after) == ("proxy", {})
 
 
 @pytest.mark.parametrize(
@@ -519,6 +534,8 @@ def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
         ({"nets": ""}, {"nets": []}),
         ({"nets": "x,../y", "net": "<b>", "limit": "nan", "unit": "km"}, {}),
         ({"limit": "-1"}, {}),
+        ({"score": ""}, {}),
+        ({"score": "x" * 99}, {"score": "x" * 40}),
         ({"limit": "1e999"}, {}),
         ({"limit": "7"}, {"limit": 7.0, "unit": "MMACs"}),
     ],
@@ -528,38 +545,50 @@ def test_what_an_address_says_in_vain_of_a_comparison_is_left_out(query: dict[st
 
 
 def test_a_limit_in_milliseconds_holds_once_the_nets_are_timed(desk: Desk) -> None:
-    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
-    assert handlers.best(SUMMER, 1e6, "ms", request()) == charts.sentence(text.NO_MS)
+    handlers = compare_handlers(desk)
+    assert handlers.best(SUMMER, "", 1e6, "ms", request()) == charts.sentence(text.NO_MS)
     shares: list[float] = []
     assert "Measured" in handlers.measure_times(SUMMER, request(), lambda share, desc: shares.append(share))
     assert shares[-1] == 1.0
-    assert "Best under 1e+06 ms" in handlers.best(SUMMER, 1e6, "ms", request())
-    assert "No net here is under 1e-06 ms" in handlers.best(SUMMER, 1e-6, "ms", request())
-    table = handlers.trained(SUMMER, image, "Summer 1", [], 1e6, "ms", None, request())[2]
+    assert "Best under 1e+06 ms by" in handlers.best(SUMMER, "", 1e6, "ms", request())
+    assert "No net here is under 1e-06 ms" in handlers.best(SUMMER, "", 1e-6, "ms", request())
+    table = handlers.judged("compare", SUMMER, "", 1e6, "ms", [], request())[3]
     assert f">{text.MS_HEAD}</th>" in table
     assert table.count(text.BEST) == 1
 
 
 def test_a_net_that_was_not_timed_meets_no_limit_in_milliseconds() -> None:
-    assert best_under([outcome(10, 20.0)], "to_teacher", "ms", 1e9) is None
+    assert best_under([outcome(10, 20.0)], DENSE, "ms", 1e9) is None
 
 
 def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
-    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    handlers, image = compare_handlers(desk), desk.picture("Summer 1")
     keys = handlers.nets(SUMMER, None, [], [], {}, request())[0].value
-    shown, _, table = handlers.trained(SUMMER, image, "Summer 1", keys[:2], 200.0, "MMACs", None, request())
-    assert shown.count("<img") == 2
+    assert handlers.trained(SUMMER, image, "Summer 1", keys[:2], None, request()).count("<img") == 2
+    judge, figure, _, table, _ = handlers.judged("compare", SUMMER, "", 200.0, "MMACs", [], request())
+    assert (judge.value, figure.visible) == ("to_truth", True)
+    assert "ready-made 4.0×" in table
     assert table.count("data-net=") == 4
     assert table.count(text.BEST) == 1
     assert "data:text/csv" in table
-    assert handlers.best(SUMMER, 1.0, "MMACs", request()) == charts.sentence(
+    assert handlers.best(SUMMER, "", 1.0, "MMACs", request()) == charts.sentence(
         "No net here is under 1 MMACs. Raise the limit, or train a smaller one."
     )
-    assert handlers.best(SUMMER, 0, "MB", request()) == ""
+    assert handlers.best(SUMMER, "", 0, "MB", request()) == ""
+
+
+def test_a_score_that_is_chosen_already_is_left_alone(desk: Desk) -> None:
+    handlers = compare_handlers(desk)
+    judge, *_, offered = handlers.judged("compare", SUMMER, "", 0, "MMACs", [], request())
+    assert [key for _, key in judge.choices] == ["to_truth", "to_teacher", "proxy"] == offered[1:]
+    assert handlers.judged("compare", SUMMER, "", 9, "MB", offered, request())[0] == gr.skip()
+    judge, *_, offered = handlers.judged("compare", SUMMER, "proxy", 0, "MMACs", offered, request())
+    assert (judge.value, offered[0]) == ("proxy", "proxy")
+    assert handlers.judged("compare", SUMMER, "proxy", 9, "MB", offered, request())[0] == gr.skip()
 
 
 def test_a_closer_look_and_the_worst_pictures(desk: Desk) -> None:
-    handlers, image = CompareHandlers(desk), desk.picture("Summer 1")
+    handlers, image = compare_handlers(desk), desk.picture("Summer 1")
     key = handlers.nets(SUMMER, None, [], [], {}, request())[1].value
     assert handlers.closer("compare", SUMMER, image, key, request()).count("<img") == 3
     assert handlers.closer("compare", SUMMER, image, "own/../../etc", request()) == ""

@@ -12,7 +12,7 @@ import pytest
 from coronet.errors import AccessError, RunError, SettingsError
 from coronet.files import write_json_atomic
 from coronet.jobs import JobTable
-from coronet.kit_files import WANTED
+from coronet.prepared import WANTED
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.studio.desk import Desk

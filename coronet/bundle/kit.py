@@ -5,61 +5,36 @@ kit.json. While it works, stage.json says at what; where it fails, failed.json s
 stands in the studio.
 """
 
-import logging
-import os
 import sys
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
 from coronet.bundle.finished import Finished, open_finished
-from coronet.bundle.forms import Stage
 from coronet.bundle.words import sample
 from coronet.bundle.writing import Bundle, write_bundle
-from coronet.errors import CoronetError
 from coronet.export import open_onnx, synthetic_images
-from coronet.files import locked_folder, read_json, write_json_atomic
+from coronet.files import read_json, write_json_atomic
 from coronet.images import to_image, to_tensor
-from coronet.kit_files import FAILED, INPUT, KIT, STAGE, WANTED, ZIP
+from coronet.prepared import INPUT, KIT, WANTED, ZIP, prepare, tell
 from coronet.recipes.machine import use_threads
 
 _FORMS = "forms"
 _NICENESS = 5  # the pages answer first, but a training run does not starve what is timed here
-_log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str]) -> int:
-    """Prepare the bundle of the folder that is named; give the exit status: 0 ready, 2 a mistake, 1 a bug."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    folder = Path(arguments[0])
-    with suppress(OSError):
-        os.nice(_NICENESS)
-    with locked_folder(folder):  # where another process has it, this one waits and then finds the kit
-        if (folder / KIT).is_file():
-            return 0
-        try:
-            make_kit(folder)
-        except CoronetError as error:
-            write_json_atomic(folder / FAILED, {"message": str(error)})
-            return 2
-        except Exception as error:  # the edge of this process: the page shows one sentence, the log the traceback
-            _log.exception("Preparing failed.")
-            write_json_atomic(folder / FAILED, {"message": f"Preparing failed unexpectedly ({type(error).__name__})."})
-            return 1
-    return 0
+    """Prepare the bundle of the folder that is named; give the exit status."""
+    return prepare(Path(arguments[0]), KIT, make_kit, niceness=_NICENESS)
 
 
 def make_kit(folder: Path) -> None:
     """Fill a folder with everything that its wanted.json asks for; kit.json comes last."""
-
-    def tell(stage: Stage) -> None:
-        write_json_atomic(folder / STAGE, {"stage": stage})
-
-    tell("open")
+    tell(folder, "open")
     use_threads(None)
     finished = open_finished(str(read_json(folder / WANTED)["model"]))
-    bundle = write_bundle(finished, folder / ZIP, folder=folder / _FORMS, tell=tell)
+    bundle = write_bundle(finished, folder / ZIP, folder=folder / _FORMS, tell=partial(tell, folder))
     for row in bundle.variants.usable:
         bundle.variants.file(row).replace(folder / f"{row.precision}.onnx")
     rmtree(folder / _FORMS)

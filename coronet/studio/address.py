@@ -12,6 +12,7 @@ LARGEST_RATIO = 40
 FIRST_RATIO = 4.0
 OWN = "own/"  # before the run's name, in the key of its slim net
 MOST_NETS = 20  # that an address may name
+MOST_LETTERS = 40  # of the name of a score
 # What is written before the address was read would replace it; `opened` lifts the gate.
 _GATE = "coronetOpened"
 
@@ -37,7 +38,7 @@ def read_lesson(query: Mapping[str, str]) -> int:
 
 
 def read_comparison(query: Mapping[str, str], nets: Collection[str], units: Collection[str]) -> dict[str, Any]:
-    """Give what an address says of a comparison, of these nets: which are shown, looked at closely, and the limit.
+    """Give what an address says of a comparison, of these nets: shown, looked at closely, score and limit.
 
     What it does not say, or says in vain, is left out.
     """
@@ -48,6 +49,8 @@ def read_comparison(query: Mapping[str, str], nets: Collection[str], units: Coll
         found["nets"] = shown
     if query.get("net") in nets:
         found["net"] = query["net"]
+    if score := query.get("score", "")[:MOST_LETTERS]:  # one that the nets lack is not chosen
+        found["score"] = score
     with suppress(ValueError):
         limit = float(query.get("limit", ""))
         if 0 <= limit < inf and query.get("unit", next(iter(units))) in units:

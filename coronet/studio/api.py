@@ -13,8 +13,9 @@ from gradio.events import api as endpoint
 from PIL import Image
 
 from coronet.errors import CheckpointError, DataError
-from coronet.kit_files import ZIP
+from coronet.prepared import ZIP
 from coronet.studio import text
+from coronet.studio.compare.distances import Distances
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.export import text as export_text
@@ -33,6 +34,7 @@ class Api:
     def __init__(self, desk: Desk, shelf: Shelf) -> None:
         self._desk = desk
         self._shelf = shelf
+        self._distances = Distances(desk)
 
     def models(self, request: gr.Request) -> list[Json]:
         """List the models: name, whether it ships with the project, and the data that belong to it."""
@@ -118,12 +120,14 @@ class Api:
         return self._desk.wish("discard", id)
 
     def outcomes(self, model: str, request: gr.Request) -> list[Json]:
-        """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores."""
+        """List the trained slim nets of a model, ready-made ones and finished runs, with their costs and scores: what
+        their reports say, and FID and KID where someone had them measured under Compare."""
+        outcomes = self._desk.outcomes(model, self._asker(request))
         return [
             {"net": found.key, "kind": found.kind, "label": found.label, "ratio": found.ratio}
             | {"method": found.report.get("method", "")}
             | {name: found.report[name] for name in _FROM_REPORT if name in found.report}
-            for found in self._desk.outcomes(model, self._asker(request))
+            for found in self._distances.with_scores(model, outcomes)
         ]
 
     def bundle(self, model: str, request: gr.Request, net: str = ITSELF) -> Json:
@@ -132,15 +136,15 @@ class Api:
         Then `files` has their addresses on this server, and `kit` what was measured of each form.
         """
         found = self._shelf.prepare(find_net(self._desk, model, net, self._asker(request)))
-        forms = {f"{row['precision']}.onnx" for row in found.kit.get("variants", ()) if not row["refused"]}
-        made = [name for name in KIT_FILES if found.kit and (name in forms or name == ZIP)]
+        forms = {f"{row['precision']}.onnx" for row in found.made.get("variants", ()) if not row["refused"]}
+        made = [name for name in KIT_FILES if found.made and (name in forms or name == ZIP)]
         return {
             "state": found.state,
             "doing": export_text.STAGES.get(found.stage, ""),
             "ahead": found.ahead,
             "message": found.message,
             "files": {name: f"/kits/{found.id}/{name}" for name in made},
-            "kit": dict(found.kit),
+            "kit": dict(found.made),
         }
 
     def _asker(self, request: gr.Request) -> Visitor:

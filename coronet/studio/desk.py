@@ -43,7 +43,8 @@ class Desk:
     """The folders this studio may use, and the job table beside its runs.
 
     imported: holds all that visitors upload; data: folders whose pictures may be read; is_personal: one person's
-    studio, which lists what nobody owns, such as runs made on the command line.
+    studio, which lists what nobody owns, such as runs made on the command line; inception: the weights of FID, where
+    they lie in another place than torch's own.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Desk:
         data: tuple[Path, ...] = (),
         *,
         is_personal: bool = True,
+        inception: Path | None = None,
     ) -> None:
         self.table = table
         self.imported = imported
         self.models_given = models_given
         self.data = data
         self.is_personal = is_personal
+        self.inception = inception
         self.visitors = VisitorTable(table.runs)
         self.rule_book = RuleBook(table.runs)
         self.model_shelf = ModelShelf(OwnedFiles(imported, ".safetensors", is_personal), models_given)

@@ -63,6 +63,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--model", type=Path, action="append", default=[], metavar="FILE", help="model to offer; repeatable"
     )
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="weights of FID, if not in torch's folder")
     parser.add_argument("--workers", type=int, default=1, help="runs executed at the same time")
     return parser.parse_args(arguments)
 
@@ -76,6 +77,8 @@ def make_desk(chosen: argparse.Namespace) -> Desk:
     for model in chosen.model:
         if not model.exists():
             raise SettingsError(f"--model {model} does not exist. Name a .pth or .safetensors file.")
+    if chosen.inception is not None and not chosen.inception.is_file():
+        raise SettingsError(f"--inception {chosen.inception} is not a file. Leave it out, or name Inception's weights.")
     if not 1 <= chosen.workers <= 64:
         raise SettingsError(f"--workers is {chosen.workers}, but must be between 1 and 64.")
     if not 1 <= chosen.port <= 65_535:
@@ -86,7 +89,9 @@ def make_desk(chosen: argparse.Namespace) -> Desk:
     imported = (RUNS.parent if chosen.runs == RUNS else chosen.runs) / "imported"
     is_personal = not chosen.listen and chosen.host in LOOPBACK and chosen.auth is None
     models = tuple(path.resolve() for path in chosen.model)
-    return Desk(table, imported, models, tuple(folder.resolve() for folder in data), is_personal=is_personal)
+    folders = tuple(folder.resolve() for folder in data)
+    inception = chosen.inception and chosen.inception.resolve()
+    return Desk(table, imported, models, folders, is_personal=is_personal, inception=inception)
 
 
 def serve(
@@ -96,6 +101,7 @@ def serve(
     _keep_gradio_local(uploads)
     from starlette.middleware import Middleware
 
+    from coronet.studio.compare.distances import scores_folder
     from coronet.studio.export.kits import kits_folder
     from coronet.studio.export.routes import kit_routes
     from coronet.studio.page import build  # gradio takes seconds to import; --help and mistakes need not wait
@@ -118,7 +124,7 @@ def serve(
             show_error=False,
             strict_cors=True,
             max_file_size=_UPLOAD_LIMIT,
-            blocked_paths=[str(desk.runs), str(desk.imported), str(kits)],
+            blocked_paths=[str(desk.runs), str(desk.imported), str(kits), str(scores_folder(desk))],
             run_history=False,
             footer_links=["api"],
             theme=make_theme(),

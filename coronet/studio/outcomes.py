@@ -1,14 +1,13 @@
-"""What trained slim nets of a model there are, ready-made or of this studio's runs, and which of them are best."""
+"""What trained slim nets of a model there are, ready-made or of this studio's runs."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 from coronet.runs import REPORT, SETTINGS
-from coronet.studio import run_words, sheets, text
+from coronet.studio import run_words, text
 from coronet.studio.address import OWN
 
 Measure = Literal["macs", "bytes", "ms"]
@@ -78,40 +77,6 @@ def score_of(outcomes: Sequence[Outcome]) -> str:
 def quality(outcome: Outcome, score: str) -> float:
     """Give the PSNR of that comparison in dB."""
     return float(outcome.report["scores"][score]["psnr_db"])
-
-
-def pareto(outcomes: Sequence[Outcome], score: str) -> list[Outcome]:
-    """Give those that no other one beats with fewer MACs and a better score, the smallest first."""
-    best: list[Outcome] = []
-    for outcome in sorted(outcomes, key=lambda outcome: (outcome.macs, -quality(outcome, score))):
-        if not best or quality(outcome, score) > quality(best[-1], score):
-            best.append(outcome)
-    return best
-
-
-def best_under(outcomes: Sequence[Outcome], score: str, measure: Measure, limit: float) -> Outcome | None:
-    """Give the best of those that cost at most this; None where none is known to be so small."""
-    fitting = [outcome for outcome in outcomes if outcome.report["slim"].get(measure, inf) <= limit]
-    return max(fitting, key=lambda outcome: quality(outcome, score), default=None)
-
-
-def best_within(outcomes: Sequence[Outcome], limit: float | None, unit: Unit) -> Outcome | None:
-    """Give the best of those below a limit in a unit that a visitor chose; None also where there is no limit."""
-    measure, size = UNITS[unit]
-    return best_under(outcomes, score_of(outcomes), measure, limit * size) if limit else None
-
-
-def as_csv(outcomes: Sequence[Outcome]) -> str:
-    """Write every number that the reports have of cost and paired scores, one net a line."""
-    rows = []
-    for outcome in outcomes:
-        scores = {name: value for name, value in outcome.report["scores"].items() if name in text.SCORES}
-        rows.append(
-            {"net": outcome.key, "kind": outcome.kind, "method": outcome.report.get("method", ""),
-             "ratio": outcome.ratio, **outcome.report["slim"]}
-            | {f"{name}.{part}": number for name, values in scores.items() for part, number in values.items()}
-        )  # fmt: skip
-    return sheets.as_csv(rows)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -79,7 +79,7 @@ table.wrapped td { white-space: normal; }
 .trained figure { margin: 0; max-width: 16rem; }
 .trained img { width: 100%; height: auto; border-radius: 4px; }
 .trained figcaption { font-size: 0.85rem; text-align: center; }
-.note { font-size: 0.85rem; margin: 0.4rem 0; }
+.note { font-size: 0.85rem; margin: 0.4rem 0; overflow-wrap: anywhere; }
 .healing { border-left: 4px solid var(--color-accent); padding: 0.3rem 0.8rem; margin: 0.2rem 0; }
 .small { font-weight: 600; margin: 0.7rem 0 0.2rem; }
 .problem { border-left: 4px solid #b3261e; padding: 0.3rem 0.8rem; margin: 0.3rem 0; }

@@ -6,7 +6,7 @@ from coronet.studio import text
 SCRIPT = """
 const savePicture = async () => {
   const width = 900, height = 460, line = 26, scale = 2, margin = 16;
-  const said = (row) => [...row.cells].map((cell) => cell.innerText.trim());
+  const said = (row) => [...row.cells].map((cell) => cell.innerText.replace(/\\s+/g, " ").trim());
   const rows = [...element.querySelectorAll("table tr")].map(said);
   const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
   canvas.width = width * scale; canvas.height = (height + line * (rows.length + 2)) * scale;
@@ -17,8 +17,7 @@ const savePicture = async () => {
   const drawing = document.querySelector("#trade-off .js-plotly-plot");
   if (drawing && window.Plotly) {
     const image = new Image();
-    const copy = {data: drawing.data, layout: {...drawing.layout, width, height, autosize: false}};
-    image.src = await window.Plotly.toImage(copy, {format: "png", width, height, scale});
+    image.src = await window.Plotly.toImage(drawing, {format: "png", width, height, scale});
     await image.decode();
     pen.drawImage(image, 0, 0, width, height);
   }
@@ -26,9 +25,10 @@ const savePicture = async () => {
   pen.font = "14px system-ui, sans-serif";
   const caption = element.querySelector("caption")?.innerText ?? "";
   pen.fillText(caption, margin, height + line);
+  const step = 0.57 / Math.max(1, ...rows.map((cells) => cells.length - 1));
   rows.forEach((cells, row) => cells.forEach((cell, column) => {
-    const x = column ? margin + width * (0.42 + 0.115 * (column - 1)) : margin;
-    pen.fillText(cell, x, height + line * (row + 2), column ? width * 0.11 : width * 0.4);
+    const x = column ? margin + width * (0.42 + step * (column - 1)) : margin;
+    pen.fillText(cell, x, height + line * (row + 2), width * (column ? step - 0.005 : 0.4));
   }));
   const link = document.createElement("a");
   link.href = canvas.toDataURL("image/png"); link.download = "coronet.png"; link.click();

@@ -11,11 +11,14 @@ from coronet.errors import DataError
 from coronet.published import tasks
 from coronet.studio import charts, text
 from coronet.studio.compare import comparison, differences
+from coronet.studio.compare import text as text_scores
 from coronet.studio.compare.differences import Compared
+from coronet.studio.compare.distances import Distances
+from coronet.studio.compare.scores import best_within, choose_score, scores_of
 from coronet.studio.compare.stopwatch import Stopwatch
 from coronet.studio.desk import Desk
 from coronet.studio.latest import Latest
-from coronet.studio.outcomes import UNITS, Outcome, Unit, best_within
+from coronet.studio.outcomes import UNITS, Outcome, Unit
 from coronet.studio.visitors import visitor_of
 
 _TAB = "compare"
@@ -24,10 +27,11 @@ _PROGRESS = gr.Progress()
 
 
 class Handlers:
-    """List the trained nets of a model, measure, draw and describe them, and lay their pictures side by side."""
+    """List the trained nets of a model, time, draw and describe them, and lay their pictures side by side."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, distances: Distances) -> None:
         self._desk = desk
+        self._distances = distances
         self._latest = Latest()
         self._stopwatch = Stopwatch()
 
@@ -54,7 +58,7 @@ class Handlers:
         choices = [(outcome.label, outcome.key) for outcome in outcomes]
         keys = [outcome.key for outcome in outcomes]
         if keys and keys == listed and not wanted:
-            return (gr.skip(),) * 7
+            return (gr.skip(),) * 8
         kept = wanted.get("nets", [key for key in keys if key in shown or key not in listed])
         net = wanted.get("net", net)
         chosen = net if net in keys else next(iter(keys), None)
@@ -65,6 +69,7 @@ class Handlers:
             task,
             wanted.get("limit", gr.skip()),
             wanted.get("unit", gr.skip()),
+            wanted.get("score", gr.skip()),
             keys,
             {},
         )
@@ -84,39 +89,71 @@ class Handlers:
         image: Image.Image | None,
         name: str | None,
         nets: Sequence[str] | None,
-        limit: float | None,
-        unit: Unit,
         ticket: int | None,
         request: gr.Request,
-    ) -> tuple[Any, Any, Any]:
-        """Let the trained slim nets of a model translate a picture; their trade-off as a figure and as a table.
+    ) -> Any:
+        """Let the trained slim nets of a model translate a picture.
 
         name: of the picture; one of another world than a demo model's is about to be replaced, and not worth a wait.
-        nets: those whose pictures are wanted, all where it is None. limit: the best net below it is marked.
+        nets: those whose pictures are wanted, all where it is None.
         """
         is_stale = self._latest.is_stale(str(request.session_hash), ticket)
         if is_stale or (name and self._desk.sample_for(model, name)):
-            return gr.skip(), gr.skip(), gr.skip()
-        outcomes = self._timed(model, request)
+            return gr.skip()
+        outcomes = self._desk.outcomes(model, visitor_of(request))
         if not outcomes or image is None:
-            return charts.sentence(text.NO_OUTCOME), gr.Plot(visible=False), ""
+            return charts.sentence(text.NO_OUTCOME)
         wanted = [outcome for outcome in outcomes if nets is None or outcome.key in nets]
         shown = [(self._desk.translate(outcome, image), outcome.label) for outcome in wanted[:_MOST_TRAINED]]
-        best = best_within(outcomes, limit, unit)
-        drawn = gr.Plot(comparison.figure(outcomes, best), visible=True)
-        return comparison.pictures(shown), drawn, comparison.table(outcomes, best)
+        return comparison.pictures(shown)
 
-    def best(self, model: str | None, limit: float | None, unit: Unit, request: gr.Request) -> str:
+    def judged(
+        self,
+        opened: str,
+        model: str | None,
+        score: str | None,
+        limit: float | None,
+        unit: Unit,
+        offered: Sequence[str],
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        """Show the scores there are to choose from, and the trade-off by one: as a figure, its notes, and a table.
+
+        score: the one that was chosen, "" for the usual one. limit: the best net below it is marked. offered: what the
+        list of scores showed last, the chosen one first; where it is the same, a choice made meanwhile is left alone.
+        """
+        if opened != _TAB:  # asked again when it is opened
+            return (gr.skip(),) * 5
+        outcomes = self._rated(model, request)
+        if not outcomes:
+            return gr.Radio(visible=False), gr.Plot(visible=False), "", "", []
+        chosen = choose_score(outcomes, score)
+        best = best_within(outcomes, chosen, limit, unit)
+        titles = [(entry.title, key) for key, entry in scores_of(outcomes).items()]
+        now = [chosen.key, *(key for _, key in titles)]
+        is_known = now[1:] == list(offered[1:])
+        radio = gr.Radio(value=chosen.key) if is_known else gr.Radio(titles, value=chosen.key, visible=True)
+        return (
+            gr.skip() if now == list(offered) else radio,
+            gr.Plot(comparison.figure(outcomes, chosen, best), visible=True),
+            comparison.notes(outcomes, chosen),
+            comparison.table(outcomes, chosen, best),
+            now,
+        )
+
+    def best(self, model: str | None, score: str | None, limit: float | None, unit: Unit, request: gr.Request) -> str:
         """Name the best trained net of a model below a limit of cost."""
-        outcomes = self._timed(model, request)
+        outcomes = self._rated(model, request)
         if not limit or not outcomes:
             return ""
         if not any(UNITS[unit][0] in outcome.report["slim"] for outcome in outcomes):
             return charts.sentence(text.NO_MS)
-        best = best_within(outcomes, limit, unit)
-        return charts.sentence(
-            (text.BEST_IS if best else text.NONE_UNDER).format(net=best.label if best else "", limit=limit, unit=unit)
+        chosen = choose_score(outcomes, score)
+        best = best_within(outcomes, chosen, limit, unit)
+        said = (text_scores.BEST_IS if best else text.NONE_UNDER).format(
+            net=best.label if best else "", limit=limit, unit=unit, score=chosen.title
         )
+        return charts.sentence(said)
 
     def pick_net(self, event: gr.SelectData) -> str:
         """Choose the net whose row or point was pressed."""
@@ -146,5 +183,7 @@ class Handlers:
         ]
         return differences.worst(compared)
 
-    def _timed(self, model: str | None, request: gr.Request) -> list[Outcome]:
-        return self._stopwatch.with_times(self._desk.outcomes(model, visitor_of(request)))
+    def _rated(self, model: str | None, request: gr.Request) -> list[Outcome]:
+        """Give the nets with what was measured of them since their runs."""
+        outcomes = self._desk.outcomes(model, visitor_of(request))
+        return self._distances.with_scores(model, self._stopwatch.with_times(outcomes))

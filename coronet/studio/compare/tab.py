@@ -9,8 +9,12 @@ from coronet.studio import charts, text
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.compare import comparison, differences
+from coronet.studio.compare import text as text_scores
+from coronet.studio.compare.distances import Distances
 from coronet.studio.compare.handlers import Handlers
 from coronet.studio.compare.literature import build_literature
+from coronet.studio.compare.measuring import Handlers as MeasuringHandlers
+from coronet.studio.compare.measuring import Measuring, build_measuring, connect_measuring
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.outcomes import UNITS
@@ -23,7 +27,11 @@ _TORCH: dict[str, Any] = {"concurrency_id": "torch", "trigger_mode": "always_las
 class Parts:
     """The components of this tab."""
 
+    judge: gr.Radio
+    score: gr.Textbox
     trade_off: gr.Plot
+    notes: gr.HTML
+    measuring: Measuring
     limit: gr.Number
     unit: gr.Dropdown
     best: gr.HTML
@@ -44,10 +52,11 @@ def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab, compared: gr.Stat
 
     compared: what the address asks for when the page is opened.
     """
+    distances = Distances(desk)
     gr.Markdown(f"## {text.TRADE_OFF}")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):
-            trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, elem_id="trade-off")
+            drawn = _build_drawn(distances.name)
         with gr.Column(scale=2, min_width=300):
             limits = _build_limits()
             table = gr.HTML(
@@ -65,11 +74,23 @@ def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab, compared: gr.Stat
     find_worst = gr.Button(text.FIND_WORST, elem_id="find-worst")
     worst = gr.HTML(label=text.FIND_WORST, elem_id="worst")
     closely = (net, closer, find_worst, worst)
-    parts = Parts(trade_off, *limits, table, nets, trained, *closely, build_literature())
-    handlers = Handlers(desk)
+    parts = Parts(*drawn, *limits, table, nets, trained, *closely, build_literature())
+    handlers = Handlers(desk, distances)
+    connect_measuring(MeasuringHandlers(desk, distances), parts.measuring, choosing, parts.score)
     _connect_nets(handlers, parts, choosing, tab, compared)
     _connect_best(handlers, parts, choosing)
+    _connect_trained(handlers, parts, choosing)
     _connect_closer(handlers, parts, choosing)
+
+
+def _build_drawn(name: str) -> tuple[gr.Radio, gr.Textbox, gr.Plot, gr.HTML, Measuring]:
+    judge = gr.Radio([], label=text_scores.JUDGE, info=text_scores.JUDGE_INFO, visible=False, elem_id="judge")
+    # What the visitor chose, "" for the usual score. Gradio checks a radio against the list of its session, which a
+    # restart of the server empties while this page goes on asking.
+    score = gr.Textbox(label=text_scores.JUDGE, visible="hidden", elem_id="score")
+    trade_off = gr.Plot(label=text.TRADE_OFF, visible=False, elem_id="trade-off")
+    notes = gr.HTML(label=text_scores.JUDGE, elem_id="score-notes")
+    return judge, score, trade_off, notes, build_measuring(name)
 
 
 def _build_limits() -> tuple[gr.Number, gr.Dropdown, gr.HTML, gr.Button, gr.HTML]:
@@ -90,18 +111,19 @@ def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.
         [choosing.model.change, tab.select],
         edge(handlers.nets),
         [choosing.model, parts.net, parts.nets, listed, compared],
-        [parts.nets, parts.net, parts.task, parts.limit, parts.unit, listed, compared],
+        [parts.nets, parts.net, parts.task, parts.limit, parts.unit, parts.score, listed, compared],
         api_name="nets",
         **_QUIET,
     )
     written: dict[str, Any] = {"nets": parts.nets, "net": parts.net, "limit": parts.limit, "unit": parts.unit}
     for key, component in written.items():
         component.input(None, component, None, js=writer(key), api_name=f"write_{key}", **_QUIET)
+    parts.judge.input(None, parts.judge, parts.score, js="(score) => score", api_name="choose_score", **_QUIET)
+    parts.score.change(None, parts.score, None, js=writer("score"), api_name="write_score", **_QUIET)
 
 
 def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
-    source, ticket = choosing.source, gr.State(None)
-    limits: list[Any] = [choosing.model, parts.limit, parts.unit]
+    judged: list[Any] = [choosing.model, parts.score, parts.limit, parts.unit]
     parts.measure.click(
         edge(handlers.measure_times),
         choosing.model,
@@ -110,9 +132,25 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
         api_name="measure_times",
         api_visibility="undocumented",
     )
-    choices: list[Any] = [*limits, parts.nets, source, choosing.opened]
+    rated: list[Any] = [*(choice.change for choice in judged), parts.measured.change, parts.measuring.state.change]
+    offered = gr.State([])
+    gr.on(
+        [*rated, choosing.opened.change],
+        edge(handlers.judged),
+        [choosing.opened, *judged, offered],
+        [parts.judge, parts.trade_off, parts.notes, parts.table, offered],
+        trigger_mode="always_last",
+        api_name="judged",
+        **_QUIET,
+    )
+    gr.on(rated, edge(handlers.best), judged, parts.best, api_name="best", **_QUIET)
+
+
+def _connect_trained(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
+    source, ticket = choosing.source, gr.State(None)
+    choices: list[Any] = [choosing.model, parts.nets, source, choosing.opened]
     asked = gr.on(
-        [*(choice.change for choice in choices), parts.measured.change],
+        [choice.change for choice in choices],
         edge(handlers.ask),
         choosing.opened,
         ticket,
@@ -123,19 +161,11 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
     )
     asked.then(
         edge(handlers.trained),
-        [choosing.model, source, choosing.picture, parts.nets, parts.limit, parts.unit, ticket],
-        [parts.trained, parts.trade_off, parts.table],
+        [choosing.model, source, choosing.picture, parts.nets, ticket],
+        parts.trained,
         api_name="trained",
         **_QUIET,
         **_TORCH,
-    )
-    gr.on(
-        [*(limit.change for limit in limits), parts.measured.change],
-        edge(handlers.best),
-        limits,
-        parts.best,
-        api_name="best",
-        **_QUIET,
     )
 
 

@@ -4,42 +4,26 @@ Knows no gradio. What is in a kit, and how it is made, stands in `coronet.bundle
 """
 
 import hashlib
-import os
 import platform
-import shutil
-import threading
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from importlib.metadata import version
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-from coronet.errors import DataError, RunError
-from coronet.files import locked_folder, make_folder, read_json, write_json_atomic
-from coronet.kit_files import FAILED, KIT, STAGE, WANTED, ZIP
-from coronet.launcher import Launcher, LocalLauncher
+from coronet.errors import DataError
+from coronet.launcher import Launcher
+from coronet.prepared import KIT, ZIP
 from coronet.runs import REPORT, SETTINGS
 from coronet.studio.desk import Desk
 from coronet.studio.export import text
 from coronet.studio.outcomes import SLIM, Outcome
 from coronet.studio.shelves.owned import plain_name
 from coronet.studio.visitors import Visitor
+from coronet.studio.workshop import NOTHING, Preparation, Trade, Workshop, digest_of, maker, read, remove_made_of
 
 ITSELF = "model"  # the key of the model that is not compressed
-_MOST_BYTES = 2_000_000_000
-_MOST_KITS = 200
-_MOST_WAITING = 20
-_LEAST_FREE_BYTES = 1_000_000_000
-_LONGEST_SECONDS = 1800.0
-_LOOK_SECONDS = 0.2
+_CODE = ("bundle/*.py", "export.py", "quantisation.py", "tracing.py", "runtime.py")
 _PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "pillow")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-State = Literal["absent", "waiting", "running", "failed", "ready"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +34,6 @@ class Net:
     label: str
     model: str
     files: tuple[Path, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Preparation:
-    """How far a bundle is. `stage` is what is being done, `ahead` how many are done before it, `kit` what was made."""
-
-    id: str
-    state: State
-    stage: str = ""
-    ahead: int = 0
-    message: str = ""
-    kit: Mapping[str, Any] = field(default_factory=dict)
 
 
 def kits_folder(desk: Desk) -> Path:
@@ -94,99 +66,48 @@ def _slim(found: Outcome) -> Net:
 
 def remove_kits(desk: Desk) -> None:
     """Remove the bundles that were made of runs and uploads of this studio; those of other models stay."""
-    for folder in kits_folder(desk).glob("*/"):
-        model = Path(str(_read(folder / WANTED).get("model", "")))
-        if model.is_relative_to(desk.runs) or model.is_relative_to(desk.imported):
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_made_of(kits_folder(desk), (desk.runs, desk.imported))
+
+
+def whole_kit(folder: Path) -> Mapping[str, Any]:
+    """Give what kit.json says, where all its files are as long as it says; else nothing."""
+    kit = read(folder / KIT)
+    try:
+        sizes = {f"{row['precision']}.onnx": row["bytes"] for row in kit["variants"] if not row["refused"]}
+        sizes[ZIP] = kit["bytes"]
+        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (KeyError, TypeError, OSError):
+        return NOTHING
+    return kit if whole else NOTHING
+
+
+TRADE = Trade(
+    program="bundle.kit",
+    last=KIT,
+    made=whole_kit,
+    lost=text.LOST,
+    not_started=text.NOT_STARTED,
+    full=text.SHELF_IS_FULL,
+    most_bytes=2_000_000_000,
+    most_kept=200,
+    most_waiting=20,
+    longest_seconds=1800.0,
+)
 
 
 class Shelf:
     """Prepares bundles one after the other, and keeps the last used ones within a bound of bytes."""
 
-    def __init__(self, folder: Path, launcher: Launcher | None = None) -> None:
-        self._folder = folder
-        self._launcher = launcher or LocalLauncher("bundle.kit")
-        self._lock = threading.Lock()
-        self._waiting: list[str] = []
-        self._running = ""
-        self._thread: threading.Thread | None = None
+    def __init__(self, folder: Path, launcher: Launcher | None = None, trade: Trade = TRADE) -> None:
+        self._workshop = Workshop(folder, trade, launcher)
 
     def look(self, net: Net) -> Preparation:
         """Tell how far a net's bundle is; nothing is begun."""
-        id = _id(net)
-        with self._lock:
-            return self._look(id)
+        return self._workshop.look(_id(net))
 
     def prepare(self, net: Net) -> Preparation:
         """Have a net's bundle made, unless it is there or under way; RunError where there is no place for it."""
-        id = _id(net)
-        with self._lock:
-            found = self._look(id)
-            if found.state in ("ready", "waiting", "running"):
-                return found
-            make_folder(self._folder)
-            free = shutil.disk_usage(self._folder).free
-            if len(self._waiting) >= _MOST_WAITING or free < _LEAST_FREE_BYTES:
-                raise RunError(text.SHELF_IS_FULL.format(count=len(self._waiting), free=free // 10**6))
-            shutil.rmtree(self._folder / id, ignore_errors=True)
-            make_folder(self._folder / id)
-            write_json_atomic(self._folder / id / WANTED, {"model": net.model})
-            self._waiting.append(id)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="kits", daemon=True)
-                self._thread.start()
-            return self._look(id)
-
-    def _look(self, id: str) -> Preparation:
-        folder = self._folder / id
-        if kit := _whole_kit(folder):
-            with suppress(OSError):  # the shelf keeps what was used last
-                os.utime(folder / KIT)
-            return Preparation(id, "ready", kit=kit)
-        ahead = self._waiting.index(id) + bool(self._running) if id in self._waiting else 0
-        if ahead:
-            return Preparation(id, "waiting", ahead=ahead)
-        if id == self._running or id in self._waiting or _is_locked(folder):
-            return Preparation(id, "running", stage=str(_read(folder / STAGE).get("stage", "open")))
-        if not (folder / WANTED).is_file() or (folder / KIT).is_file():  # a kit that is not whole is made again
-            return Preparation(id, "absent")
-        return Preparation(id, "failed", message=str(_read(folder / FAILED).get("message") or text.LOST))
-
-    def _work(self) -> None:
-        """Make what waits, one after the other; the thread ends when nothing does."""
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._thread = None
-                    return
-                self._running = self._waiting.pop(0)
-            try:
-                self._make(self._folder / self._running)
-            except OSError as error:
-                with suppress(RunError):
-                    message = text.NOT_STARTED.format(reason=error.strerror or error)
-                    write_json_atomic(self._folder / self._running / FAILED, {"message": message})
-            finally:
-                with self._lock:
-                    kept, self._running = self._running, ""
-                    self._tidy(kept)
-
-    def _make(self, folder: Path) -> None:
-        process = self._launcher.start(folder)
-        end = time.monotonic() + _LONGEST_SECONDS
-        while self._launcher.alive(process) and time.monotonic() < end:
-            time.sleep(_LOOK_SECONDS)
-        self._launcher.kill(process)  # nothing happens where it has ended
-
-    def _tidy(self, kept: str) -> None:
-        """Remove those not used for longest until all that is left is within the bounds."""
-        found = [folder for folder in self._folder.iterdir() if folder.is_dir()]
-        room, places = _MOST_BYTES, _MOST_KITS
-        for folder in sorted(found, key=_last_used, reverse=True):
-            room, places = room - _bytes(folder), places - 1
-            is_used = folder.name in (kept, *self._waiting) or _is_locked(folder)
-            if (room < 0 or places < 0) and not is_used:
-                shutil.rmtree(folder, ignore_errors=True)
+        return self._workshop.prepare(_id(net), {"model": net.model})
 
 
 def _id(net: Net) -> str:
@@ -194,69 +115,7 @@ def _id(net: Net) -> str:
 
     Of a run its folder's name is a part, so that nobody can guess the name of another visitor's bundle.
     """
-    digest = hashlib.blake2b(_maker().encode(), digest_size=16)
-    digest.update(f"{net.key}\0{net.model}".encode())
-    for path in net.files:
-        files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-        for file in files:
-            state = file.stat()
-            digest.update(_digest(file, state.st_mtime_ns, state.st_size))
+    made_by = f"{platform.node()} {platform.processor()} {maker(_CODE, _PACKAGES)}"
+    digest = hashlib.blake2b(f"{made_by}\0{net.key}\0{net.model}".encode(), digest_size=16)
+    digest.update(digest_of(net.files))
     return digest.hexdigest()
-
-
-@lru_cache(maxsize=256)
-def _digest(file: Path, modified: int, size: int) -> bytes:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").digest()
-
-
-@cache
-def _maker() -> str:
-    """Name this machine, the libraries and the code that make bundles."""
-    package = Path(__file__).parents[2]
-    digest = hashlib.blake2b(digest_size=8)
-    modules = (package / f"{name}.py" for name in ("export", "quantisation", "tracing", "runtime"))
-    for file in (*sorted((package / "bundle").glob("*.py")), *modules):
-        digest.update(file.read_bytes())
-    versions = " ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    return f"{platform.node()} {platform.processor()} {versions} {digest.hexdigest()}"
-
-
-def _whole_kit(folder: Path) -> Mapping[str, Any]:
-    """Give what kit.json says, where all its files are as long as it says; else nothing."""
-    kit = _read(folder / KIT)
-    try:
-        sizes = {f"{row['precision']}.onnx": row["bytes"] for row in kit["variants"] if not row["refused"]}
-        sizes[ZIP] = kit["bytes"]
-        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (KeyError, TypeError, OSError):
-        return _NOTHING
-    return kit if whole else _NOTHING
-
-
-def _is_locked(folder: Path) -> bool:
-    """Tell whether a process is at work in a folder, be it of an earlier server."""
-    try:
-        with locked_folder(folder, wait=False) as free:
-            return not free
-    except OSError:  # not there
-        return False
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        return read_json(path)
-    except RunError:  # not there, or damaged: as good as nothing
-        return _NOTHING
-
-
-def _last_used(folder: Path) -> float:
-    file = folder / KIT
-    with suppress(OSError):
-        return (file if file.is_file() else folder).stat().st_mtime
-    return 0.0
-
-
-def _bytes(folder: Path) -> int:
-    files: Sequence[Path] = [file for file in folder.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)

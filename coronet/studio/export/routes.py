@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from coronet.files import harmless_name
-from coronet.kit_files import INPUT, KIT, ZIP
+from coronet.prepared import INPUT, KIT, ZIP
 
 KIT_ID = re.compile(r"[0-9a-f]{32}")  # nobody can guess one: it depends on the net's bytes and its run's name
 _PRECISIONS = ("fp32", "fp16", "int8")

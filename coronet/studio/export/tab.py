@@ -10,9 +10,10 @@ from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
 from coronet.studio.export import text, view
-from coronet.studio.export.kits import ITSELF, Preparation, Shelf, find_net, nets
+from coronet.studio.export.kits import ITSELF, Shelf, find_net, nets
 from coronet.studio.live import live_region
 from coronet.studio.visitors import visitor_of
+from coronet.studio.workshop import Preparation
 
 _TICK_SECONDS = 1.0
 # A link names the net. While another tab is open nothing is asked: this one lists its nets when it is opened.

@@ -6,9 +6,9 @@ from typing import Any
 
 from coronet.studio import charts
 from coronet.studio.export import text
-from coronet.studio.export.kits import Preparation
 from coronet.studio.export.snippets import javascript
 from coronet.studio.text import count
+from coronet.studio.workshop import Preparation
 
 # The clipboard is closed to pages that came over plain HTTP from another machine: there the text is marked instead.
 COPY_SCRIPT = f"""
@@ -44,7 +44,7 @@ def status(found: Preparation) -> str:
 
 def result(found: Preparation) -> str:
     """Show the forms of a kit side by side, and where to get each; nothing before it is there."""
-    kit = found.kit
+    kit = found.made
     if not kit:
         return ""
     address = f"/kits/{found.id}"
@@ -74,7 +74,7 @@ def result(found: Preparation) -> str:
 
 def code(found: Preparation) -> str:
     """Show the sample programs that suit a kit, each with a button that copies it."""
-    kit = found.kit
+    kit = found.made
     if not kit:
         return ""
     first = next(f"{row['precision']}.onnx" for row in kit["variants"] if not row["refused"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from coronet.errors import RunError
 from coronet.jobs import ACTIVE, Job
 from coronet.runs import Run
+from coronet.studio.compare.distances import remove_scores
 from coronet.studio.desk import Desk
 from coronet.studio.export.kits import remove_kits
 from coronet.studio.outcomes import read_outcome
@@ -80,6 +81,7 @@ class Classroom:
             shelf.uploaded.remove_owned()
         shutil.rmtree(self._desk.data_shelf.shelf, ignore_errors=True)
         remove_kits(self._desk)
+        remove_scores(self._desk)
         self._desk.visitors.forget_all()
         self._desk.rule_book.unlock()
         return len(runs)
