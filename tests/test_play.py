@@ -24,13 +24,13 @@ from coronet.networks import build, resnet_config
 from coronet.studio import text
 from coronet.studio.desk import Desk
 from coronet.studio.guard import Guard
+from coronet.studio.latest import Latest
 from coronet.studio.play import racing
 from coronet.studio.play import text as play_text
 from coronet.studio.play.drawings import MOST_CHARACTERS, as_data_url, as_quick_url, read_drawing
 from coronet.studio.play.racing import CUT, Races, read_question
 from coronet.studio.play.ready_nets import RECENT, ReadyNet, ReadyNets
 from coronet.studio.play.tab import Handlers, for_pad
-from coronet.studio.squeeze import Latest
 from tests.studios import TINY, NoLauncher, save_tiny_model
 
 SIDE = 32
@@ -276,10 +276,9 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, "qu
     release, noted = threading.Event(), queue.Queue[str]()
 
     class Heard(Latest):
-        def ask(self, visitor: str) -> int:
-            ticket = super().ask(visitor)
+        def ask(self, visitor: str, at: float | None) -> None:
+            super().ask(visitor, at)
             noted.put(visitor)
-            return ticket
 
     def read_later(sent: Any, side: int) -> Image.Image:
         noted.put("a race")

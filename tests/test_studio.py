@@ -294,51 +294,63 @@ def test_a_choice_out_of_range_starts_nothing(desk: Desk) -> None:
 
 def test_an_answer_is_stale_once_its_visitor_asked_again() -> None:
     latest = Latest()
-    first, other = latest.ask("anna"), latest.ask("ben")
-    assert not latest.is_stale("anna", first)
-    second = latest.ask("anna")
-    assert latest.is_stale("anna", first)
-    assert not latest.is_stale("anna", second)
-    assert not latest.is_stale("ben", other)
+    latest.ask("anna", 10.0)
+    latest.ask("ben", 5.0)
+    assert not latest.is_stale("anna", 10.0)
+    latest.ask("anna", 20.0)
+    assert latest.is_stale("anna", 10.0)
+    assert not latest.is_stale("anna", 20.0)
+    assert not latest.is_stale("ben", 5.0)
     assert not latest.is_stale("a program", None)
-    assert latest.is_stale("ben", latest.ask("ben", is_seen=False))
-    assert latest.is_stale("ben", other), "what was asked with the tab closed is newer"
+
+
+def test_the_newest_answer_comes_in_whatever_order_the_questions_arrive() -> None:
+    latest = Latest()
+    latest.ask("anna", 20.0)
+    latest.ask("anna", 10.0)
+    assert latest.is_stale("anna", 10.0)
+    assert not latest.is_stale("anna", 20.0)
 
 
 def test_the_preview_handler_answers_only_the_newest_question(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
     image = Image.new("RGB", (32, 32))
-    ticket = handlers.ask("squeeze", request())
-    dense, slim, table = handlers.preview("tiny.safetensors", 2.0, image, ticket, request())
+    handlers.ask(1.0, request())
+    dense, slim, table = handlers.preview("tiny.safetensors", 2.0, image, "squeeze", 1.0, request())
     assert isinstance(dense, Image.Image)
     assert isinstance(slim, Image.Image)
     assert "2.0×" in table
-    handlers.ask("squeeze", request())
-    assert handlers.preview("tiny.safetensors", 2.0, image, ticket, request()) == (gr.skip(),) * 3
+    handlers.ask(2.0, request())
+    assert handlers.preview("tiny.safetensors", 2.0, image, "squeeze", 1.0, request()) == (gr.skip(),) * 3
 
 
-def test_a_closed_tab_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
+def test_a_ratio_out_of_reach_leaves_no_picture_of_another(desk: Desk) -> None:
     handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
-    closed = handlers.ask("train", request())
-    assert handlers.preview("tiny.safetensors", 2.0, image, closed, request()) == (gr.skip(),) * 3
-    assert handlers.channels("tiny.safetensors", 2.0, image, closed, request()) == gr.skip()
-    opened = handlers.ask("squeeze", request())
-    assert "2.0×" in handlers.preview("tiny.safetensors", 2.0, image, opened, request())[2]
+    _, slim, said = handlers.preview("tiny.safetensors", 40.0, image, "squeeze", None, request())
+    assert slim is None
+    assert "The largest possible ratio is" in said
+    assert handlers.channels("tiny.safetensors", 40.0, image, "squeeze", None, request()) == ""
 
 
-def test_a_closed_comparison_computes_nothing_and_an_opened_one_all_it_missed(desk: Desk) -> None:
+def test_a_closed_tab_computes_nothing(desk: Desk) -> None:
+    handlers, image = SqueezeHandlers(desk), Image.new("RGB", (32, 32))
+    assert handlers.preview("tiny.safetensors", 2.0, image, "train", 1.0, request()) == (gr.skip(),) * 3
+    assert handlers.channels("tiny.safetensors", 2.0, image, "train", 1.0, request()) == gr.skip()
+
+
+def test_a_closed_comparison_computes_nothing(desk: Desk) -> None:
     handlers, image = compare_handlers(desk), desk.picture("Summer 1")
     choice = (SUMMER, image, "Summer 1", ["ready/summer2winter-4x"])
-    assert handlers.trained(*choice, handlers.ask("train", request()), request()) == gr.skip()
+    assert handlers.trained(*choice, "train", 1.0, request()) == gr.skip()
     assert handlers.judged("train", SUMMER, "", 0.0, "MMACs", [], request()) == (gr.skip(),) * 5
     assert handlers.closer("train", SUMMER, image, "ready/summer2winter-4x", request()) == gr.skip()
-    assert handlers.trained(*choice, handlers.ask("compare", request()), request()).count("<img") == 1
+    assert handlers.trained(*choice, "compare", 1.0, request()).count("<img") == 1
 
 
 def test_opening_a_tab_asks_for_what_it_shows(config: dict[str, Any]) -> None:
     opened = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "opened")
     asked = {event["api_name"] for event in config["dependencies"] if [opened, "change"] in map(list, event["targets"])}
-    assert {"ask", "ask_compare", "closer", "judged", "look_at_scores"} <= asked
+    assert {"choose", "choose_compared", "closer", "judged", "look_at_scores"} <= asked
 
 
 @pytest.mark.parametrize(
@@ -363,14 +375,14 @@ def test_an_aim_out_of_reach_says_what_is_left(desk: Desk) -> None:
 
 def test_the_preview_handler_says_what_is_missing(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
-    assert text.MISSING_MODEL in handlers.preview(None, 2.0, None, None, request())[2]
-    assert text.NO_PICTURE in handlers.preview("tiny.safetensors", 2.0, None, None, request())[2]
+    assert text.MISSING_MODEL in handlers.preview(None, 2.0, None, "squeeze", None, request())[2]
+    assert text.NO_PICTURE in handlers.preview("tiny.safetensors", 2.0, None, "squeeze", None, request())[2]
 
 
 def test_trained_nets_wait_for_a_picture_of_their_world(desk: Desk) -> None:
     """When the model is changed, the picture of the world before is replaced in a moment."""
     handlers, image = compare_handlers(desk), Image.new("RGB", (32, 32))
-    asked = (None, None, request())
+    asked = (None, "compare", None, request())
     assert handlers.trained("demo/summer2winter", image, "Drawing of a shoe 1", *asked) == gr.skip()
     assert handlers.trained("demo/summer2winter", image, "Summer 1", *asked).count("<img") == 4
 
@@ -447,11 +459,12 @@ def test_the_channel_map_is_that_of_the_preview(desk: Desk) -> None:
 
 def test_the_channel_map_waits_for_the_newest_question(desk: Desk) -> None:
     handlers = SqueezeHandlers(desk)
-    image, ticket = Image.new("RGB", (32, 32)), handlers.ask("squeeze", request())
-    assert "<button" in handlers.channels("tiny.safetensors", 2.0, image, ticket, request())
-    handlers.ask("squeeze", request())
-    assert handlers.channels("tiny.safetensors", 2.0, image, ticket, request()) == gr.skip()
-    assert handlers.channels(None, 2.0, None, None, request()) == ""
+    image = Image.new("RGB", (32, 32))
+    handlers.ask(1.0, request())
+    assert "<button" in handlers.channels("tiny.safetensors", 2.0, image, "squeeze", 1.0, request())
+    handlers.ask(2.0, request())
+    assert handlers.channels("tiny.safetensors", 2.0, image, "squeeze", 1.0, request()) == gr.skip()
+    assert handlers.channels(None, 2.0, None, "squeeze", None, request()) == ""
 
 
 # Comparing
@@ -564,7 +577,7 @@ def test_a_net_that_was_not_timed_meets_no_limit_in_milliseconds() -> None:
 def test_only_chosen_nets_translate_and_the_best_is_marked(desk: Desk) -> None:
     handlers, image = compare_handlers(desk), desk.picture("Summer 1")
     keys = handlers.nets(SUMMER, None, [], [], {}, request())[0].value
-    assert handlers.trained(SUMMER, image, "Summer 1", keys[:2], None, request()).count("<img") == 2
+    assert handlers.trained(SUMMER, image, "Summer 1", keys[:2], "compare", None, request()).count("<img") == 2
     judge, figure, _, table, _ = handlers.judged("compare", SUMMER, "", 200.0, "MMACs", [], request())
     assert (judge.value, figure.visible) == ("to_truth", True)
     assert "ready-made 4.0×" in table

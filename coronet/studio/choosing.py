@@ -55,6 +55,7 @@ class Choosing:
     picture_file: gr.UploadButton
     source: gr.Image
     opened: gr.Textbox  # the name of the tab that is seen
+    asked_at: gr.Number  # the time of the newest choice, by the page's clock
 
 
 def build_choosing() -> Choosing:
@@ -71,8 +72,9 @@ def build_choosing() -> Choosing:
         label=text.INPUT, alt_text=text.INPUT_ALT, type="pil", format="png", interactive=False, visible="hidden"
     )
     opened = gr.Textbox(address.TABS[0], label=text.OPENED, visible="hidden", elem_id="opened")
+    asked_at = gr.Number(0, label=text.OPENED, visible="hidden")
     link.click(None, None, None, js=_COPY, api_name="copy_link", api_visibility="undocumented")
-    return Choosing(model, picture, picture_file, source, opened)
+    return Choosing(model, picture, picture_file, source, opened, asked_at)
 
 
 def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:

@@ -7,12 +7,13 @@ from typing import Any, Literal
 import gradio as gr
 from PIL import Image
 
+from coronet.errors import BudgetError
 from coronet.studio import channel_map, charts, text
 from coronet.studio.address import FIRST_RATIO, LARGEST_RATIO
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
-from coronet.studio.latest import Latest
+from coronet.studio.latest import NOW, Latest
 
 _TAB = "squeeze"
 _PRESETS = (2, 4, 8, 16)
@@ -56,25 +57,34 @@ class Handlers:
         self._desk = desk
         self._latest = Latest()
 
-    def ask(self, opened: str, request: gr.Request) -> int:
-        """Note that this visitor's choice has changed; while another tab is open, nobody waits for an answer."""
-        return self._latest.ask(str(request.session_hash), is_seen=opened == _TAB)
+    def ask(self, at: float | None, request: gr.Request) -> None:
+        """Note that this visitor's choice has changed."""
+        self._latest.ask(str(request.session_hash), at)
 
     def preview(
         self,
         model: str | None,
         ratio: float | None,
         image: Image.Image | None,
-        ticket: int | None,
+        opened: str,
+        at: float | None,
         request: gr.Request,
     ) -> tuple[Any, Any, Any]:
-        """Slice a slim net of this compression ratio (1 to 40) and translate an image by it and by the dense net."""
+        """Slice a slim net of this compression ratio (1 to 40) and translate an image by it and by the dense net.
+
+        opened: the tab that is seen; nobody waits for an answer in another. at: when it was asked, by the page's clock.
+        """
         visitor = str(request.session_hash)
+        if opened != _TAB:  # asked again when it is opened
+            return gr.skip(), gr.skip(), gr.skip()
         if not model or ratio is None or image is None:
             return None, None, charts.sentence(text.NO_PICTURE if model else text.MISSING_MODEL)
-        if not self._latest.is_stale(visitor, ticket):
-            found = self._desk.preview(model, ratio, image)
-            if not self._latest.is_stale(visitor, ticket):
+        if not self._latest.is_stale(visitor, at):
+            try:
+                found = self._desk.preview(model, ratio, image)
+            except BudgetError as error:  # what is shown must not be taken for this ratio
+                return gr.skip(), None, charts.sentence(str(error), "problem")
+            if not self._latest.is_stale(visitor, at):
                 dense = charts.costs(found.dense_cost, found.seconds.get("dense"))
                 slim = charts.costs(found.slim_cost, found.seconds.get("slim"))
                 return found.dense, found.slim, charts.numbers_table(dense, slim)
@@ -92,15 +102,19 @@ class Handlers:
         model: str | None,
         ratio: float | None,
         image: Image.Image | None,
-        ticket: int | None,
+        opened: str,
+        at: float | None,
         request: gr.Request,
     ) -> Any:
         """Show what a slim net of this compression ratio (1 to 40) keeps of every channel group."""
+        if opened != _TAB or self._latest.is_stale(str(request.session_hash), at):
+            return gr.skip()
         if not model or ratio is None or image is None:
             return ""
-        if self._latest.is_stale(str(request.session_hash), ticket):
-            return gr.skip()
-        return channel_map.channel_map(self._desk.channels(model, ratio, image))
+        try:
+            return channel_map.channel_map(self._desk.channels(model, ratio, image))
+        except BudgetError:  # the preview has said so
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,18 +220,11 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
     parts.ratio.change(None, parts.ratio, parts.slider, js="(ratio) => ratio", api_name="follow", **hidden)
     model, source = choosing.model, choosing.source
     source.change(None, source, parts.shown, js="(picture) => picture", api_name="show_source", **hidden)
-    ticket = gr.State(None)
-    asked = gr.on(
-        [model.change, parts.ratio.change, source.change, choosing.opened.change],
-        edge(handlers.ask),
-        choosing.opened,
-        ticket,
-        queue=False,
-        trigger_mode="multiple",
-        api_name="ask",
-        **hidden,
-    )
-    question = [model, parts.ratio, source, ticket]
+    changes = [model.change, parts.ratio.change, source.change, choosing.opened.change]
+    at = choosing.asked_at
+    chosen = gr.on(changes, None, None, at, js=NOW, api_name="choose", **hidden)
+    asked = chosen.then(edge(handlers.ask), at, None, queue=False, trigger_mode="multiple", api_name="ask", **hidden)
+    question = [model, parts.ratio, source, choosing.opened, at]
     previewed = asked.then(
         edge(handlers.preview),
         question,

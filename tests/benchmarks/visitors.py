@@ -139,8 +139,9 @@ def _visit(page: Page, run: str, times: Times, end: float, moves: float) -> None
         if source and begin >= next_move:
             next_move = begin + random.uniform(0.5, 1.5) * moves
             with times.taken("move the slider"):
-                ticket = page.ask("ask", "squeeze")[0]
-                page.ask("show_preview", MODEL, round(random.uniform(1.5, 16.0), 1), source, ticket)
+                at = 1000 * time.monotonic()
+                page.ask("ask", at)
+                page.ask("show_preview", MODEL, round(random.uniform(1.5, 16.0), 1), source, "squeeze", at)
         time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - begin)))
 
 

@@ -35,9 +35,9 @@ class Handlers:
         self._latest = Latest()
         self._stopwatch = Stopwatch()
 
-    def ask(self, opened: str, request: gr.Request) -> int:
-        """Note that this visitor's choice has changed; while another tab is open, nobody waits for an answer."""
-        return self._latest.ask(str(request.session_hash), is_seen=opened == _TAB)
+    def ask(self, at: float | None, request: gr.Request) -> None:
+        """Note that this visitor's choice has changed."""
+        self._latest.ask(str(request.session_hash), at)
 
     def nets(
         self,
@@ -89,15 +89,17 @@ class Handlers:
         image: Image.Image | None,
         name: str | None,
         nets: Sequence[str] | None,
-        ticket: int | None,
+        opened: str,
+        at: float | None,
         request: gr.Request,
     ) -> Any:
         """Let the trained slim nets of a model translate a picture.
 
         name: of the picture; one of another world than a demo model's is about to be replaced, and not worth a wait.
-        nets: those whose pictures are wanted, all where it is None.
+        nets: those whose pictures are wanted, all where it is None. opened: the tab that is seen; nobody waits for an
+        answer in another. at: when it was asked, by the page's clock.
         """
-        is_stale = self._latest.is_stale(str(request.session_hash), ticket)
+        is_stale = opened != _TAB or self._latest.is_stale(str(request.session_hash), at)
         if is_stale or (name and self._desk.sample_for(model, name)):
             return gr.skip()
         outcomes = self._desk.outcomes(model, visitor_of(request))

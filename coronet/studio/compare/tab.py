@@ -17,6 +17,7 @@ from coronet.studio.compare.measuring import Handlers as MeasuringHandlers
 from coronet.studio.compare.measuring import Measuring, build_measuring, connect_measuring
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
+from coronet.studio.latest import NOW
 from coronet.studio.outcomes import UNITS
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
@@ -147,21 +148,15 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
 
 
 def _connect_trained(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
-    source, ticket = choosing.source, gr.State(None)
+    source, at = choosing.source, choosing.asked_at
     choices: list[Any] = [choosing.model, parts.nets, source, choosing.opened]
-    asked = gr.on(
-        [choice.change for choice in choices],
-        edge(handlers.ask),
-        choosing.opened,
-        ticket,
-        queue=False,
-        trigger_mode="multiple",
-        api_name="ask_compare",
-        **_QUIET,
+    chosen = gr.on([choice.change for choice in choices], None, None, at, js=NOW, api_name="choose_compared", **_QUIET)
+    asked = chosen.then(
+        edge(handlers.ask), at, None, queue=False, trigger_mode="multiple", api_name="ask_compare", **_QUIET
     )
     asked.then(
         edge(handlers.trained),
-        [choosing.model, source, choosing.picture, parts.nets, ticket],
+        [choosing.model, source, choosing.picture, parts.nets, choosing.opened, at],
         parts.trained,
         api_name="trained",
         **_QUIET,

@@ -99,7 +99,7 @@ class Races:
         self._desk = desk
         self._nets = ReadyNets()
         self._files: OrderedDict[tuple[str, str, str], tuple[Path, str]] = OrderedDict()
-        self._latest, self._turns = Latest(), count()
+        self._latest, self._questions, self._turns = Latest(), count(1), count()
         self._asking, self._racing = threading.Lock(), threading.Lock()
         self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
 
@@ -113,12 +113,13 @@ class Races:
 
     def _alone(self, question: Question, work: Callable[[], Answer]) -> Answer | None:
         with self._asking:
-            ticket = self._latest.ask(question.page)
+            at = float(next(self._questions))
+            self._latest.ask(question.page, at)
         if not self._waiting.acquire(blocking=False):
             return None
         try:
             with self._racing:
-                return None if self._latest.is_stale(question.page, ticket) else work()
+                return None if self._latest.is_stale(question.page, at) else work()
         finally:
             self._waiting.release()
 
