@@ -15,6 +15,7 @@ from coronet import sandbox
 from coronet.errors import CheckpointError, DataError, RunError, SettingsError
 from coronet.jobs import JobTable
 from coronet.launcher import Process
+from coronet.networks import resnet
 from coronet.runs import Run
 from coronet.studio.api import Api
 from coronet.studio.desk import Desk
@@ -39,6 +40,7 @@ from coronet.studio.visitors import (
 from coronet.uploads import Quota, child
 from tests.studios import TINY, NoLauncher, save_tiny_model
 from tests.test_uploads import PAIRS, SIDES, zipped
+from tests.worlds import CONFIGS, random_weights, write_published
 
 ANN, BEN = (Visitor(owner_of(name * 8, ""), has_cookie=True) for name in ("ann_", "ben_"))
 
@@ -351,6 +353,15 @@ def test_an_uploaded_model_is_listed_for_its_owner_and_found_by_its_name(desk: D
     assert desk.model(name) == desk.imported / ANN.owner / f"{name.removeprefix('uploaded/')}.safetensors"
     assert ("uploaded/tiny", name) in desk.model_choices(BEN, also=name)
     assert desk.model_choices(BEN, also="uploaded/other-0000000000000000") == desk.model_choices(BEN)
+
+
+def test_an_uploaded_model_still_says_how_its_file_was_recognised(desk: Desk, tmp_path: Path) -> None:
+    config = CONFIGS["resnet"]
+    write_published(
+        tmp_path / "latest_net_G.pth", random_weights(config, 0), resnet.published_keys(config, dropout_slot=False)
+    )
+    _, reasons = desk.describe(desk.import_model(tmp_path / "latest_net_G.pth", ANN))
+    assert "ResNet: the first convolution model.1 has 7×7 kernels." in reasons
 
 
 def test_only_its_owner_removes_a_model_and_not_while_a_run_needs_it(desk: Desk) -> None:

@@ -22,7 +22,7 @@ from coronet.recipes.train import generator_config
 from coronet.runs import Run
 from coronet.settings import from_json, to_json
 from tests.games import differences
-from tests.worlds import CONFIGS, SIDE, make_model, make_world, random_weights
+from tests.worlds import CONFIGS, SIDE, make_model, make_world, random_weights, write_published
 
 SHORT = {
     "image_size": SIDE,
@@ -213,14 +213,6 @@ def published_discriminator(path, channels, norm, seed):
     network = PatchDiscriminator(DiscriminatorConfig(ndf=4, norm=norm, input_channels=channels))
     initialise(network, torch.Generator().manual_seed(seed))
     write_published(path, network.state_dict(), patchgan.published_keys(network.config))
-
-
-def write_published(path, weights, keys):
-    renamed = {}
-    for name, tensor in weights.items():
-        prefix, _, end = name.rpartition(".")
-        renamed[f"{keys[prefix]}.{end}"] = tensor.clone()
-    torch.save(renamed, path)
 
 
 @pytest.fixture(scope="module")

@@ -79,3 +79,12 @@ def _smooth(random: torch.Generator, channels: int) -> torch.Tensor:
 def _save(image: Image.Image, folder: Path, index: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     image.save(folder / f"{index:04d}.png")
+
+
+def write_published(path, weights, keys):
+    """Write weights as published files have them: under these names, as a pickle."""
+    renamed = {}
+    for name, tensor in weights.items():
+        prefix, _, end = name.rpartition(".")
+        renamed[f"{keys[prefix]}.{end}"] = tensor.clone()
+    torch.save(renamed, path)

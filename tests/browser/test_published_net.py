@@ -38,7 +38,7 @@ def test_an_engineer_brings_a_published_net_and_photos(
     page.get_by_role("button", name="Add a model").click()
     page.locator("#model-file input[type=file]").set_input_files(real_weights / STUDENT)
     expect(page.locator("#model input")).to_have_value("uploaded/gan_compression_horse2zebra_latest_net_G")
-    expect(page.locator("#facts")).to_contain_text("MobileNet")
+    expect(page.locator("#facts")).to_contain_text("Mobile ResNet, 9 blocks")
     page.get_by_role("button", name="Add a data set").click()
     page.locator("#data-file input[type=file]").set_input_files(photos)
     expect(page.locator("#data-said")).to_contain_text("two unpaired sides", timeout=300_000)

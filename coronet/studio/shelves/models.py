@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from coronet.networks import GeneratorConfig
 
 LIMITS = Limits(files=20, bytes=1_500_000_000, files_of_all=200)
+_RECOGNISED = "recognised"  # in the lineage of an upload: why its file was taken for what it is
 _LARGEST_BYTES = 300_000_000  # the largest published generator has 218 MB
 
 
@@ -60,7 +61,8 @@ class ModelShelf:
 
         checkpoint = checkpoints.load(uploaded)  # reads a pickle in a sandboxed child, never here
         target = self.uploaded.place(visitor, uploaded.stem, secrets.token_hex(8))
-        checkpoints.save(checkpoint, target)
+        lineage = {**checkpoint.lineage, _RECOGNISED: list(checkpoint.reasons)}
+        checkpoints.save(replace(checkpoint, lineage=lineage), target)
         return f"uploaded/{target.stem}"
 
     def remove(self, name: str, visitor: Visitor) -> None:
@@ -74,7 +76,8 @@ class ModelShelf:
         from coronet import checkpoints
 
         checkpoint = checkpoints.load(path)
-        return checkpoint.config, checkpoint.reasons
+        recognised = checkpoint.lineage.get(_RECOGNISED) if self.uploaded.find(name or "") else None
+        return checkpoint.config, tuple(recognised or checkpoint.reasons)
 
     def _public(self) -> dict[str, Path]:
         names = [path.name if path.is_file() else f"{path.name}/" for path in self.given]
