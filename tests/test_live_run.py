@@ -1,6 +1,7 @@
 """Followed runs: what a page is told between two looks, and when it should look again."""
 
-from collections.abc import Iterator
+from collections.abc from dataclasses import replace
+import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,12 +63,13 @@ def test_steps_alone_are_new_every_few_seconds_and_a_state_or_a_preview_at_once(
     assert snapshot(desk.table.job(run.name), run, [event(0.5)]).stamp != stamps[0]
 
 
-def test_a_page_follows_a_run_as_long_as_it_moves(desk: Desk, run: Run) -> None:
+def test_a_page_follows_a_run_until_it_is_done_and_more_slowly_where_it_rests(desk: Desk, run: Run) -> None:
     job = desk.table.job(run.name)
     assert is_moving(job)
     assert f"data-run='{run.name}' data-stamp='{snapshot(job, run, []).stamp}'" in followed(job, run, [])
     desk.table.request_cancel(run.name)
-    assert "data-run" not in followed(desk.table.job(run.name), run, [])
+    assert "data-rests" in followed(desk.table.job(run.name), run, [])
+    assert "data-run" not in followed(replace(job, state="done"), run, [])
 
 
 def test_pages_share_a_snapshot_for_a_second(desk: Desk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,10 +24,11 @@ _BETWEEN_STAMPS = 5.0  # seconds of training, where steps are all that is new
 _MOST_RUNS = 50
 
 SCRIPT = """
-let isAsking = false;
+let isAsking = false, ticks = 0;
 const follow = async () => {
   const place = element.querySelector("[data-run]");
   if (!place || isAsking || document.hidden || !place.offsetParent) return;
+  if (place.dataset.rests && ++ticks % 5) return;  // someone may resume it on another page
   isAsking = true;
   try {
     const answer = await fetch("runs/" + place.dataset.run + "/now");
@@ -64,9 +65,12 @@ def is_moving(job: Job) -> bool:
 
 
 def followed(job: Job, run: Run, events: Sequence[charts.Event]) -> str:
-    """Give the progress of a run as HTML that follows it by `SCRIPT` as long as it moves."""
+    """Give the progress of a run as HTML that follows it by `SCRIPT`, more slowly where it rests, until it is done."""
     now = snapshot(job, run, events)
-    return f"<div data-run='{job.id}' data-stamp='{now.stamp}'>{now.html}</div>" if is_moving(job) else now.html
+    if job.state == "done":
+        return now.html
+    rests = "" if is_moving(job) else " data-rests='yes'"
+    return f"<div data-run='{job.id}' data-stamp='{now.stamp}'{rests}>{now.html}</div>"
 
 
 class Snapshots:
