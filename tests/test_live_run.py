@@ -1,7 +1,7 @@
 """Followed runs: what a page is told between two looks, and when it should look again."""
 
-from collections.abc from dataclasses import replace
-import Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
