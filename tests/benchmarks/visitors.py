@@ -1,8 +1,8 @@
 """A class at its browsers: `python -m tests.benchmarks.visitors [--browsers 40] [--seconds 60]`.
 
-Starts a studio with one run at work. Every browser (a thread that asks as a page does, without drawing it) opens the
-page, follows the run every two seconds and moves the slider of Squeeze now and then. Prints how long each kind of
-question took, and the memory of the web process.
+Starts a studio with one run at work and a preview seen, so that torch is loaded. Every browser (a thread that asks as
+a page does, without drawing it) opens the page, follows the run every two seconds and moves the slider of Squeeze now and
+then. Prints how long each kind of question took, and the memory of the web process.
 """
 
 import argparse
@@ -106,6 +106,7 @@ def main() -> None:
         first.open()
         run = first.ask("start", MODEL, "", 4.0, {"minutes": 30.0, "threads": 1})[0]
         _until_running(first, run)
+        first.ask("show_preview", MODEL, 4.0, first.ask("first_picture", PICTURE)[0], "squeeze", None)
         end = time.monotonic() + parsed.seconds
         visits = [
             threading.Thread(target=_visit, args=(Page(address, number), run, times, end, parsed.moves))
