@@ -249,7 +249,7 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
 def _connect_aims(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
     amount, unit = parts.aims
     gr.on(
-        [amount.submit, amount.blur, unit.input],
+        [amount.submit, unit.input],
         edge(handlers.aim),
         [choosing.model, choosing.source, amount, unit],
         parts.ratio,
