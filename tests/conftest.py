@@ -14,11 +14,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    _spread_browsers(items)
     if config.getoption("--slow"):
         return
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+
+
+def _spread_browsers(items: list[pytest.Item]) -> None:
+    """Spread the files that drive a browser, which wait a lot, among the others: two at once starve each other."""
+    files = {item.path: [each for each in items if each.path == item.path] for item in items}
+    waiting = [file for file in files if file.parent.name == "browser"]
+    others = [file for file in files if file not in waiting]
+    stretch = len(others) // (len(waiting) or 1) + 1
+    for place, file in enumerate(waiting):
+        others.insert(place * (stretch + 1), file)
+    items[:] = [item for file in others for item in files[file]]
 
 
 @pytest.fixture(autouse=True)

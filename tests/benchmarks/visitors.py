@@ -1,8 +1,8 @@
 """A class at its browsers: `python -m tests.benchmarks.visitors [--browsers 40] [--seconds 60]`.
 
 Starts a studio with one run at work and a preview seen, so that torch is loaded. Every browser (a thread that asks as
-a page does, without drawing it) opens the page, follows the run every two seconds and moves the slider of Squeeze now and
-then. Prints how long each kind of question took, and the memory of the web process.
+a page does, without drawing it) opens the page, follows the run every two seconds and moves the slider of Squeeze now
+and then. Prints how long each kind of question took, and the memory of the web process.
 """
 
 import argparse
