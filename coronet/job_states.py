@@ -46,15 +46,7 @@ TRANSITIONS: Mapping[Event, Moves] = {
 LOST = "The run's process ended without a word: killed, out of memory, or the machine stopped. See its worker.log."
 FULL = "The run's process ended on a full disk: {free:.0f} MB are free for {folder}. Free some space, then resume."
 RESTARTED = "The machine or the studio was restarted while this run was at work."
-
-
 _FEW_BYTES = 50e6  # a state of the largest published generators needs more
-
-
-def lost_words(folder: Path) -> str:
-    """Say why a run's process may have ended without a word; on a full disk it could not write down why."""
-    free = shutil.disk_usage(folder).free
-    return FULL.format(free=free / 1e6, folder=folder.name) if free < _FEW_BYTES else LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +67,9 @@ class Job:
     def active(self) -> bool:
         """Tell whether a process is at work."""
         return self.state in ACTIVE
+
+
+def lost_words(runs: Path) -> str:
+    """Say why a process may have ended without a word. runs: their folder; on a full disk nobody could write why."""
+    free = shutil.disk_usage(runs).free
+    return FULL.format(free=free / 1e6, folder=runs.name) if free < _FEW_BYTES else LOST

@@ -24,7 +24,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _spread_browsers(items: list[pytest.Item]) -> None:
     """Spread the files that drive a browser, which wait a lot, among the others: two at once starve each other."""
-    files = {item.path: [each for each in items if each.path == item.path] for item in items}
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
     waiting = [file for file in files if file.parent.name == "browser"]
     others = [file for file in files if file not in waiting]
     stretch = len(others) // (len(waiting) or 1) + 1

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -52,10 +53,14 @@ def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[str, int]]:
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         sys.stdout.write(next(line for line in process.stderr if "ready after" in line))
+        said: list[str] = []  # read all the time: a full pipe would stop the studio
+        reader = threading.Thread(target=said.extend, args=[process.stderr], daemon=True)
+        reader.start()
         try:
             yield f"http://127.0.0.1:{port}", process.pid
             assert process.poll() is None, "the studio stopped under way"
         finally:
             process.terminate()
-            sys.stdout.write(process.stderr.read())
+            reader.join()
+            sys.stdout.write("".join(said))
         assert process.wait() == 0

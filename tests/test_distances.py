@@ -121,7 +121,7 @@ def test_what_was_measured_is_judged_by_after_a_restart(desk: Desk, meter: Meter
     assert list(scores_of(outcomes)) == ["to_truth", "to_teacher", "proxy", "FID"]
     assert choose_score(outcomes, "").key == "FID"
     assert outcomes[0].report["teacher_scores"]["fid"]["value"] == 30.0
-    told = Api(desk, Shelf(desk.runs / "kits")).outcomes(SHOES, BROWSER)
+    told = Api(desk, Shelf(desk.runs / "kits"), Distances(desk, NoLauncher())).outcomes(SHOES, BROWSER)
     assert [net["scores"]["fid"]["name"] for net in told] == ["FID"] * 4
     assert told[0]["scores"]["distribution"]["name"] == "proxy"
 

@@ -18,6 +18,7 @@ from coronet.launcher import Process
 from coronet.networks import resnet
 from coronet.runs import Run
 from coronet.studio.api import Api
+from coronet.studio.compare.distances import Distances
 from coronet.studio.desk import Desk
 from coronet.studio.export.kits import Shelf, find_net, nets
 from coronet.studio.guard import Guard
@@ -43,6 +44,10 @@ from tests.test_uploads import PAIRS, SIDES, zipped
 from tests.worlds import CONFIGS, random_weights, write_published
 
 ANN, BEN = (Visitor(owner_of(name * 8, ""), has_cookie=True) for name in ("ann_", "ben_"))
+
+
+def api_of(desk: Desk) -> Api:
+    return Api(desk, Shelf(desk.runs / "kits"), Distances(desk))
 
 
 @pytest.fixture
@@ -261,7 +266,7 @@ def test_a_net_whose_name_could_be_guessed_is_found_by_no_key_among_others(desk:
 def test_a_guessed_name_touches_nothing_among_others(desk: Desk) -> None:
     Run.create(desk.runs / "mine", "compress", {"model": "demo/shoes", "ratio": 2.0})
     desk.table.adopt()
-    train, api = TrainHandlers(shared(desk), []), Api(shared(desk), Shelf(desk.runs / "kits"))
+    train, api = TrainHandlers(shared(desk), []), api_of(shared(desk))
     for touch in (train.pause, train.resume, train.cancel, train.keep, lambda id: train.discard(id, request_of(BEN))):
         with pytest.raises(RunError, match="no run 'mine'"):
             touch("mine")
@@ -290,10 +295,10 @@ def test_a_discarded_run_is_listed_no_more(desk: Desk) -> None:
 
 def test_a_program_on_ones_own_machine_is_nobodys_and_elsewhere_its_logins(desk: Desk) -> None:
     program: Any = SimpleNamespace(headers={}, session_hash="s")
-    id = Api(desk, Shelf(desk.runs / "kits")).start(TINY, program, "scenes/shoes")
+    id = api_of(desk).start(TINY, program, "scenes/shoes")
     assert [id for _, id in desk.run_names(ANN)] == [id], "the browser lists what a program started"
     member: Any = SimpleNamespace(headers={LOGIN_HEADER: "class"}, session_hash="s")
-    api = Api(shared(desk), Shelf(desk.runs / "kits"))
+    api = api_of(shared(desk))
     name = api.upload_model(str(desk.models_given[0]), member)
     assert api.start(name, member, "scenes/shoes") in {id for _, id in shared(desk).run_names(visitor_of(member))}
     assert name in {entry["name"] for entry in api.models(member)}
@@ -304,7 +309,7 @@ def test_a_program_on_ones_own_machine_is_nobodys_and_elsewhere_its_logins(desk:
 def test_the_teachers_rules_hold_for_programs_and_are_said_before_a_start(desk: Desk) -> None:
     desk.rule_book.lock(("quick",), 0.0, 1.0, 2.0)
     with pytest.raises(SettingsError, match="The teacher has locked the choices"):
-        Api(desk, Shelf(desk.runs / "kits")).start(TINY, request_of(ANN), "scenes/shoes", 4.0)
+        api_of(desk).start(TINY, request_of(ANN), "scenes/shoes", 4.0)
     asked = ("train", TINY, 4.0, "scenes/shoes", "quick", "", request_of(ANN))
     assert "The teacher has locked the choices" in TrainHandlers(desk, []).estimate(*asked)[0]
     assert desk.table.list() == ()

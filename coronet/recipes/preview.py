@@ -32,7 +32,7 @@ IMPORTANCE_SIZE = 128  # pixels; measuring on a small picture ranks channels nea
 IMPORTANCE_PROBES = 4
 LEAST_SIDE = 32  # pixels of the shorter side then
 MOST_PIXELS = 512  # longer side of a previewed picture
-LONG_RUN = 0.3  # seconds of one translation, in which setting kernels up is lost
+LONG_RUN = 2.0  # seconds of one translation, in which setting kernels up is lost, also on a busy server
 
 
 @dataclass(frozen=True, slots=True)

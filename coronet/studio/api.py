@@ -31,10 +31,10 @@ Json = dict[str, Any]
 class Api:
     """What each verb answers: plain values in, plain values out."""
 
-    def __init__(self, desk: Desk, shelf: Shelf) -> None:
+    def __init__(self, desk: Desk, shelf: Shelf, distances: Distances) -> None:
         self._desk = desk
         self._shelf = shelf
-        self._distances = Distances(desk)
+        self._distances = distances
 
     def models(self, request: gr.Request) -> list[Json]:
         """List the models: name, whether it ships with the project, and the data that belong to it."""
@@ -165,9 +165,9 @@ def _without_paths(value: Any) -> Any:
     return [_without_paths(part) for part in value] if isinstance(value, list) else value
 
 
-def build_api(desk: Desk, shelf: Shelf) -> None:
+def build_api(desk: Desk, shelf: Shelf, distances: Distances) -> None:
     """Give the page its verbs for programs; nothing of it is seen."""
-    api = Api(desk, shelf)
+    api = Api(desk, shelf, distances)
     torch: Json = {"concurrency_id": "torch"}
     quick: Json = {"queue": False}
     plain: list[tuple[Callable[..., Any], Json]] = [

@@ -8,6 +8,7 @@ from coronet.errors import RunError
 from coronet.studio import address, charts, glossary, text
 from coronet.studio.api import build_api
 from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_choosing
+from coronet.studio.compare.distances import Distances
 from coronet.studio.compare.tab import build_compare
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge
@@ -33,7 +34,7 @@ _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it. A gate adds the teacher's page."""
-    shelf = Shelf(kits_folder(desk))
+    shelf, distances = Shelf(kits_folder(desk)), Distances(desk)
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}")
         gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE, padding=False)
@@ -54,14 +55,14 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
                     build_group(desk, choosing, opened["train"])
                 watch = build_train(desk, choosing, squeeze, saved_run)
             with opened["compare"]:
-                build_compare(desk, choosing, opened["compare"], compared)
+                build_compare(desk, distances, choosing, opened["compare"], compared)
             with opened["play"]:
                 build_play(desk, choosing, squeeze, opened["play"])
             with opened["export"]:
                 build_export(desk, shelf, choosing, opened["export"])
             with opened["learn"]:
                 build_learn(page, desk, choosing, Ways(tabs, squeeze.ratio))
-        build_api(desk, shelf)
+        build_api(desk, shelf, distances)
         gr.HTML(glossary.meanings(), label=MEANINGS, elem_id="meanings")  # outside the tabs: each of them marks words
         connect_choosing(desk, choosing, models.cards)
         connect_data_box(page, desk, data_box, watch.data_choice, choosing.picture)

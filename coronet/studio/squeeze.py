@@ -36,17 +36,19 @@ _RANGE = f"""
 _RANGE_SCRIPT = f"""
 const range = element.querySelector("input"), shown = element.querySelector("output");
 const ratio = () => Math.min({LARGEST_RATIO}, Math.round(10 * 2 ** range.value) / 10);
-const show = () => {{
-  shown.textContent = ratio().toFixed(1) + "×";
-  range.setAttribute("aria-valuetext", ratio().toFixed(1) + " times");
+const show = (value) => {{
+  shown.textContent = value.toFixed(1) + "×";
+  range.setAttribute("aria-valuetext", value.toFixed(1) + " times");
 }};
-range.addEventListener("input", show);
+range.addEventListener("input", () => show(ratio()));
 range.addEventListener("change", () => {{ props.value = ratio(); trigger("release"); }});
-watch("value", () => {{
-  if (props.value >= 1 && Math.abs(ratio() - props.value) > 0.05) {{ range.value = Math.log2(props.value); show(); }}
-}});
-if (props.value >= 1) range.value = Math.log2(props.value);
-show();
+const follow = () => {{  // its own steps are coarser than a ratio that was typed
+  if (!(props.value >= 1)) return;
+  if (Math.abs(ratio() - props.value) > 0.05) range.value = Math.log2(props.value);
+  show(props.value);
+}};
+watch("value", follow);
+follow();
 """
 
 

@@ -52,6 +52,9 @@ ul.cards button[aria-pressed=true] strong::after { content: " ✓"; }
 .map .kept { width: 100%; height: var(--kept); background: #4f46e5; transition: height 0.4s; }
 .map button[aria-pressed=true] .of { outline: 3px solid #b45309; }
 .dark .map .kept { background: #818cf8; }
+input:is([type=radio], [type=checkbox]):checked:hover { /* Gradio's hover hides the choice */
+  background-color: var(--checkbox-background-color-selected) !important;
+  border-color: var(--checkbox-border-color-selected) !important; }
 .dark button[role=tab][aria-selected=true] { color: #a5b4fc; }
 .dark .map button[aria-pressed=true] .of { outline-color: #f59e0b; }
 .map .name { height: 4.2rem; writing-mode: vertical-rl; font-size: 0.75rem; line-height: 1; }

@@ -8,9 +8,6 @@ and then. Prints how long each kind of question took, and the memory of the web 
 import argparse
 import json
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,7 +20,8 @@ from typing import Any
 
 import httpx
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.studios import served
+
 TICK_SECONDS = 2.0
 MODEL, PICTURE = "demo/shoes", "Drawing of a shoe 1"
 
@@ -100,7 +98,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--moves", type=float, default=20.0, help="seconds between two moves of a slider, on average")
     parsed = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, _studio(Path(folder)) as (address, process):
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (address, process):
         times = Times()
         first = Page(address, 0)
         first.open()
@@ -117,7 +115,7 @@ def main() -> None:
         for visit in visits:
             visit.join()
         first.ask("cancel", run)
-        _show(times, parsed.browsers, process.pid)
+        _show(times, parsed.browsers, process)
 
 
 def _visit(page: Page, run: str, times: Times, end: float, moves: float) -> None:
@@ -144,25 +142,6 @@ def _visit(page: Page, run: str, times: Times, end: float, moves: float) -> None
                 page.ask("ask", at)
                 page.ask("show_preview", MODEL, round(random.uniform(1.5, 16.0), 1), source, "squeeze", at)
         time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - begin)))
-
-
-@contextmanager
-def _studio(folder: Path) -> Any:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "app.py", "--port", str(port), "--runs", str(folder / "runs")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        if not any("ready after" in line for line in process.stderr):
-            raise SystemExit("The studio did not start.")
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def _until_running(page: Page, run: str) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Error, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 
 from tests.studios import TINY, save_tiny_model, served
 
+expect.set_options(timeout=60_000)
 OpenStudio = Callable[..., tuple[str, int]]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -89,6 +90,14 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             colours = random.integers(0, 256, (2, 4, 3), dtype=np.uint8)
             Image.fromarray(colours).resize((64, 32), Image.Resampling.NEAREST).save(folder / phase / f"{number}.png")
     return folder
+
+
+@pytest.fixture
+def teacher_file(tmp_path: Path) -> Path:
+    """The file with the teacher's password."""
+    (tmp_path / "teacher").write_text("correct horse")
+    (tmp_path / "teacher").chmod(0o600)
+    return tmp_path / "teacher"
 
 
 @pytest.fixture(scope="session")

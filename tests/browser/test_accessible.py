@@ -47,14 +47,12 @@ def test_axe_finds_nothing_serious_on_any_tab(visitor: BrowserContext, studio: s
 
 
 def test_axe_finds_nothing_serious_on_the_teachers_page(
-    visitor: BrowserContext, open_studio: OpenStudio, tiny_model: Path, tmp_path: Path
+    visitor: BrowserContext, open_studio: OpenStudio, tiny_model: Path, teacher_file: Path
 ) -> None:
-    (tmp_path / "teacher").write_text("correct horse")
-    (tmp_path / "teacher").chmod(0o600)
-    address, _ = open_studio("--model", tiny_model, "--teacher", tmp_path / "teacher")
+    address, _ = open_studio("--model", tiny_model, "--teacher", teacher_file)
     page = visitor.new_page()
     page.goto(f"{address}teacher")
-    page.locator("#teacher-password input").fill("correct horse")
+    page.locator("#teacher-password input").fill(teacher_file.read_text())
     found = flaws(page)
     page.get_by_role("button", name="Enter").click()
     expect(page.locator("#jobs")).to_contain_text("Nobody")

@@ -42,11 +42,9 @@ def test_a_class_of_25(
     open_studio: OpenStudio,
     tiny_model: Path,
     tiny_data: Path,
-    tmp_path: Path,
+    teacher_file: Path,
 ) -> None:
-    (tmp_path / "teacher").write_text("correct horse")
-    (tmp_path / "teacher").chmod(0o600)
-    address, _ = open_studio("--model", tiny_model, "--data", tiny_data.parent, "--teacher", tmp_path / "teacher")
+    address, _ = open_studio("--model", tiny_model, "--data", tiny_data.parent, "--teacher", teacher_file)
     seats = [chromium.new_context(viewport={"width": 1440, "height": 1000}) for _ in range(SEATS)]
     for seat in seats:
         seat.set_default_timeout(PATIENCE)
@@ -62,7 +60,7 @@ def test_a_class_of_25(
 
     teacher = visitor.new_page()
     teacher.goto(f"{address}teacher")
-    teacher.locator("#teacher-password input").fill("correct horse")
+    teacher.locator("#teacher-password input").fill(teacher_file.read_text())
     teacher.get_by_role("button", name="Enter").click()
     expect(teacher.locator("#jobs tbody tr")).to_have_count(len(GROUPS), timeout=PATIENCE)
     keep_screenshots(teacher, "class-queue")

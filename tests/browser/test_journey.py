@@ -13,8 +13,6 @@ from tests.browser.pages import NAMELESS, keep_screenshots, open_tab, set_advanc
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=60_000)
-
 
 def slim_macs(page: Page) -> str:
     return page.locator("#numbers tr", has_text="MACs").first.locator("td").nth(1).inner_text()
@@ -131,6 +129,9 @@ def test_a_link_reopens_the_same_view(visitor: BrowserContext, studio: str) -> N
     expect(page).not_to_have_url(re.compile("picture=Drawing"))
     expect(page).to_have_url(re.compile(f"model={name.replace('/', '%2F')}"))
 
+    page.locator("#ratio input").fill("8.7")  # between two steps of the slider
+    page.locator("#ratio input").press("Tab")
+    expect(page.locator(".ratio output")).to_have_text("8.7×")
     page.locator("#aim input").fill("100000")  # millions: the net as it is
     page.locator("#aim input").press("Enter")
     expect(page.locator("#ratio input")).to_have_value("1")

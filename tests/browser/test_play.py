@@ -9,7 +9,6 @@ from tests.browser.pages import NAMELESS, keep_screenshots, open_tab
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=60_000)
 SENDS_RUBBISH = """async () => {
   const pad = gradio_config.components.find((part) => part.props.elem_id === "pad");
   const body = {data: {model: "demo/shoes", net: "cut", ratio: 4, visitor: "x", picture: "data:,"}, session_hash: "x",

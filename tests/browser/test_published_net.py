@@ -15,7 +15,6 @@ from tests.browser.pages import NAMELESS, keep_screenshots, open_tab, set_advanc
 
 pytestmark = [pytest.mark.browser, pytest.mark.real, pytest.mark.slow]  # minutes: 256 pixels a side, on photos
 
-expect.set_options(timeout=60_000)
 STUDENT = "gan_compression_horse2zebra_latest_net_G.pth"
 STEPS = {"Image size": "256", "Search steps": "8", "Fine-tuning steps": "2000", "Warm-up": "0"}
 

@@ -12,8 +12,6 @@ from tests.browser.pages import NAMELESS, SCREENSHOTS, keep_screenshots, open_ta
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=60_000)
-
 
 @pytest.fixture
 def tiny_zip(tiny_data: Path, tmp_path: Path) -> Path:
@@ -97,11 +95,9 @@ def test_an_uploaded_picture_is_opened_by_a_link(
 
 
 def test_a_class_and_its_teacher(
-    visitor: BrowserContext, other: BrowserContext, open_studio: OpenStudio, tiny_model: Path, tmp_path: Path
+    visitor: BrowserContext, other: BrowserContext, open_studio: OpenStudio, tiny_model: Path, teacher_file: Path
 ) -> None:
-    (tmp_path / "teacher").write_text("correct horse")
-    (tmp_path / "teacher").chmod(0o600)
-    address, _ = open_studio("--model", str(tiny_model), "--teacher", str(tmp_path / "teacher"))
+    address, _ = open_studio("--model", str(tiny_model), "--teacher", teacher_file)
     page = visitor.new_page()
     page.goto(address)
     expect(page.locator("#model input")).to_have_value("tiny.safetensors")  # the page has chosen its tab
@@ -118,7 +114,7 @@ def test_a_class_and_its_teacher(
     teacher.get_by_role("button", name="Enter").click()
     expect(teacher.get_by_test_id("toast-body").first).to_contain_text("not the teacher's password")
     keep_screenshots(teacher, "teacher-form")
-    teacher.locator("#teacher-password input").fill("correct horse")
+    teacher.locator("#teacher-password input").fill(teacher_file.read_text())
     teacher.get_by_role("button", name="Enter").click()
     expect(teacher.locator("#jobs table")).to_contain_text("The <b>foxes</b>")
     assert teacher.evaluate(NAMELESS) == []

@@ -48,12 +48,11 @@ class Parts:
     task: gr.Dropdown
 
 
-def build_compare(desk: Desk, choosing: Choosing, tab: gr.Tab, compared: gr.State) -> None:
+def build_compare(desk: Desk, distances: Distances, choosing: Choosing, tab: gr.Tab, compared: gr.State) -> None:
     """Build this tab and its events inside the current layout; its nets are listed anew when it is opened.
 
     compared: what the address asks for when the page is opened.
     """
-    distances = Distances(desk)
     gr.Markdown(f"## {text.TRADE_OFF}")
     with gr.Row():
         with gr.Column(scale=3, min_width=300):

@@ -22,7 +22,7 @@ MEASURE = "Measure {name}"
 MEASURING = "Measuring {name}"
 NOT_MEASURED = (
     "{name} has not been measured for these nets. It compares their translations of all test images with the real "
-    "ones, and takes about a minute a net."
+    "ones, one net after the other, in the background."
 )
 PARTLY = "{name} has been measured for {done} of {count} nets; the dense net counts."
 MEASURED = "{name} has been measured for all {count} nets, the dense net among them. Choose it under “Judge by”."
@@ -31,7 +31,7 @@ WAITING = "Waiting: {ahead} nets are measured before these."
 FAILED = "{net}: {message} Press “{button}” to try again."
 ONE_SIDE = "The data of these nets have pictures of one side only: there are no real ones to compare with."
 NO_INCEPTION = (
-    "FID needs the Inception weights. They are not here: the file belongs {place}, where `{command}` puts it, and is "
+    "FID needs the Inception weights. They are not here: the file belongs {place}, where “{command}” puts it, and is "
     "never fetched unasked. Until then the proxy of the runs’ reports stands in."
 )
 AT_PATH = "at {path}"

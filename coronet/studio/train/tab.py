@@ -56,9 +56,9 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
     start = gr.Button(text.START, variant="primary", elem_id="start")
     gr.HTML(charts.sentence(text.SAFE_TO_CLOSE), label=text.SAFE_TO_CLOSE)
     handlers = Handlers(desk, [*advanced, "method"])
-    run = _build_watch(handlers, saved_run)
+    run, state = _build_watch(handlers, saved_run)
     choices = [choosing.model, squeeze.ratio, data, preset, minutes, *advanced.values(), method]
-    _connect_estimate(handlers, [choosing.opened, *choices], outlook)
+    _connect_estimate(handlers, [choosing.opened, *choices], outlook, state)
     start.click(
         edge(handlers.start),
         choices,
@@ -75,10 +75,11 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
     return Watch(data, choice, run)
 
 
-def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HTML) -> None:
+def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HTML, state: gr.HTML) -> None:
+    """Let each choice, and the end of the run that is watched, ask how long a run would take."""
     timer = gr.Timer(_TICK_SECONDS, active=False)
     gr.on(
-        [*(choice.change for choice in choices), timer.tick],
+        [*(choice.change for choice in choices), timer.tick, state.change],
         edge(handlers.estimate),
         list(choices),
         [outlook, timer],
@@ -90,7 +91,8 @@ def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HT
     )
 
 
-def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
+def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> tuple[gr.Dropdown, gr.HTML]:
+    """Build what shows a run; give the list of runs, and the words that change with the run's state."""
     gr.Markdown(f"## {text.WATCH}")
     seen, timer = gr.State({}), gr.Timer(_LOOK_SECONDS, active=False)
     run = gr.Dropdown([], label=text.RUN, allow_custom_value=True, elem_id="run")
@@ -118,7 +120,7 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> gr.Dropdown:
     run.change(look, [run, seen], shown, queue=False, api_name="look", **hidden)
     run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
     _connect_wishes(handlers, buttons, run, seen, shown)
-    return run
+    return run, spoken
 
 
 def _connect_wishes(
