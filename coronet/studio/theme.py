@@ -78,6 +78,7 @@ p.files { display: flex; gap: 1.2rem; flex-wrap: wrap; }
 table.wrapped td { white-space: normal; }
 #model input, #picture input, #data input, #run input { text-overflow: ellipsis; margin-right: 1.6rem; }
 #outcomes th, #outcomes td { padding-right: 0.3rem !important; }
+#outcomes th:first-child { min-width: 9rem; }
 .trained { display: grid; grid-template-columns: repeat(auto-fill, minmax(10rem, 1fr)); gap: 0.8rem; }
 .trained figure { margin: 0; max-width: 16rem; }
 .trained img { width: 100%; height: auto; border-radius: 4px; }
