@@ -98,8 +98,9 @@ def build_generator(checkpoint: Checkpoint) -> Generator:
     """Build the generator with its own copy of the weights, in eval mode, on the CPU."""
     weights = _fitting(checkpoint.weights, generator_shapes(checkpoint.config), "The checkpoint")
     generator = build_hollow(checkpoint.config)
-    generator.to_empty(device="cpu")
-    generator.load_state_dict(weights, strict=True)
+    kinds = {name: tensor.dtype for name, tensor in generator.state_dict().items()}
+    copies = {name: tensor.to("cpu", kinds[name], copy=True) for name, tensor in weights.items()}
+    generator.load_state_dict(copies, assign=True)
     return generator.eval()
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from coronet.channels import Axes
-from coronet.networks import Generator, GeneratorConfig, build
+from coronet.networks import Generator, GeneratorConfig, build_hollow
 
 Budget = Literal["macs", "params"]
 Convention = Literal["macs", "macs_as_published", "params"]
@@ -161,23 +161,30 @@ def _factor(layer: _Layer, axes: Axes, convention: Convention) -> float:
 
 @lru_cache(maxsize=64)
 def _measured_layers(config: GeneratorConfig, image_size: int) -> tuple[Generator, tuple[_Layer, ...]]:
-    """Run the net once on the meta device (no memory, no arithmetic) and note where its convolutions are used."""
-    with torch.device("meta"):
-        generator = build(config).eval()
-        met: dict[str, tuple[int, int, int, bool]] = {}
-        hooks = [
-            module.register_forward_hook(_recorder(name, met))
-            for name, module in generator.named_modules()
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
-        ]
-        with torch.no_grad():
-            generator(torch.empty(1, config.input_channels, image_size, image_size))
-        for hook in hooks:
-            hook.remove()
-    layers = [
-        _Layer(name, tuple(parameter.shape), *met.get(name.removesuffix(".weight"), (0, 0, -1, False)))
-        for name, parameter in generator.named_parameters()
+    """Run the net once, with zeros as weights on the smallest image, and note how often its convolutions are used.
+
+    The positions grow with the image's area. The meta device would need no arithmetic, but two seconds and 70 MB for
+    the packages that it imports.
+    """
+    side = config.least_side
+    generator = build_hollow(config).eval()
+    zeros = {name: torch.zeros(tensor.shape, dtype=tensor.dtype) for name, tensor in generator.state_dict().items()}
+    generator.load_state_dict(zeros, assign=True)
+    met: dict[str, tuple[int, int, int, bool]] = {}
+    hooks = [
+        module.register_forward_hook(_recorder(name, met))
+        for name, module in generator.named_modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
     ]
+    with torch.inference_mode():
+        generator(torch.zeros(1, config.input_channels, side, side))
+    for hook in hooks:
+        hook.remove()
+    layers = []
+    for name, parameter in generator.named_parameters():
+        true, published, turn, is_transposed = met.get(name.removesuffix(".weight"), (0, 0, -1, False))
+        true, published = (count * image_size**2 // side**2 for count in (true, published))
+        layers.append(_Layer(name, tuple(parameter.shape), true, published, turn, is_transposed))
     return generator, tuple(layers)
 
 

@@ -4,13 +4,12 @@ What is prepared stands in `bundle.kit` and `recipes.distances`; who asks for it
 """
 
 import logging
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from coronet.errors import CoronetError
 from coronet.files import locked_folder, write_json_atomic
+from coronet.priority import step_back
 
 WANTED, STAGE, FAILED = "wanted.json", "stage.json", "failed.json"
 KIT, ZIP, INPUT = "kit.json", "bundle.zip", "input.png"  # of a bundle
@@ -25,8 +24,7 @@ def prepare(folder: Path, last: str, make: Callable[[Path], None], *, niceness: 
     why.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    with suppress(OSError):
-        os.nice(niceness)
+    step_back(niceness)
     with locked_folder(folder):  # where another process has it, this one waits and then finds what was made
         if (folder / last).is_file():
             return 0

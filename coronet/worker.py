@@ -15,6 +15,7 @@ from pathlib import Path
 from coronet.errors import CoronetError
 from coronet.jobs import JobTable
 from coronet.launcher import Process, identify
+from coronet.priority import step_back
 from coronet.runs import Run
 
 _NICENESS = 10  # the pages answer first
@@ -31,8 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("coronet: the worker takes one run folder: python -m coronet.worker checkpoints/runs/0007\n")
         return 2
     terminated = _catch_terminate()
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
+    step_back(_NICENESS)
     try:
         run = Run.open(Path(paths[0]))
         return work(run, JobTable(run.path.parent), terminated)

@@ -63,4 +63,5 @@ def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[str, int]]:
             process.terminate()
             reader.join()
             sys.stdout.write("".join(said))
+            subprocess.run(["pkill", "-f", f"coronet.worker {folder}"], check=False)  # runs outlive their studio
         assert process.wait() == 0

@@ -8,12 +8,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from coronet.errors import RunError
 from coronet.jobs import JobTable
 from coronet.runs import Run
 from coronet.studio.desk import Desk
-from coronet.studio.train import live_run
-from coronet.studio.train.live_run import Snapshots, followed, is_moving, live_routes, snapshot
+from coronet.studio.train.live_run import followed, is_moving, live_routes, snapshot
 
 EVENT = {"phase": "search", "step": 3, "steps": 20, "done": 3, "total": 30, "losses": {"imitation": 1.5}, "ratio": 1.5}
 
@@ -72,24 +70,7 @@ def test_a_page_follows_a_run_until_it_is_done_and_more_slowly_where_it_rests(de
     assert "data-run" not in followed(replace(job, state="done"), run, [])
 
 
-def test_pages_share_a_snapshot_for_a_second(desk: Desk, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(live_run.time, "monotonic", lambda: now[0])
-    snapshots = Snapshots(desk)
-    first = snapshots.of(run.name)
+def test_pages_share_a_snapshot_for_a_moment(run: Run, visitor: TestClient) -> None:
+    first = visitor.get(f"/runs/{run.name}/now").json()
     run.record(event(1.0))
-    assert snapshots.of(run.name) is first
-    now[0] += 1.5
-    assert "step 3 of 30" in snapshots.of(run.name).html
-
-
-def test_few_snapshots_are_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_run, "_MOST_RUNS", 2)
-    names = [f"20260101-{number:012x}" for number in range(4)]
-    snapshots = Snapshots(desk)
-    for name in names:
-        desk.table.submit(Run.create(desk.runs / name, "compress", {}))
-        snapshots.of(name)
-    assert list(snapshots._made) == names[-2:]
-    with pytest.raises(RunError):
-        snapshots.of("20260101-ffffffffffff")
+    assert visitor.get(f"/runs/{run.name}/now").json() == first

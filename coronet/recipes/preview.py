@@ -65,8 +65,7 @@ class PreviewModel:
     """A loaded model, ready to be cut at any ratio; the last dense translation is remembered."""
 
     def __init__(self, path: Path) -> None:
-        self.checkpoint = load(path)
-        self.generator = build_generator(self.checkpoint)
+        self.generator = build_generator(load(path))
         self._path = path
         self._importance: Importance | None = None
         self._last: tuple[bytes, Tensor, float] | None = None

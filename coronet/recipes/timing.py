@@ -4,7 +4,6 @@ Nothing of a run is written; of a drawn world a handful of scenes stands for the
 stands in `pace`.
 """
 
-import os
 import resource
 import sys
 import time
@@ -20,6 +19,7 @@ from coronet.export import to_onnx
 from coronet.files import read_json, write_json_atomic
 from coronet.importance import taylor
 from coronet.methods import METHODS
+from coronet.priority import step_back
 from coronet.randomness import seeded
 from coronet.recipes.lengths import phase_seconds
 from coronet.recipes.opening import calibration_images, spread_items
@@ -40,8 +40,7 @@ NICENESS = 10  # as a run has: the pages answer first
 def main(arguments: Sequence[str] | None = None) -> int:
     """Time the settings of one JSON file and write the outcome to another; status 2 with {"message"} for a mistake."""
     if arguments is None:  # a process of its own
-        with suppress(OSError):
-            os.nice(NICENESS)
+        step_back(NICENESS)
     given, out = map(Path, sys.argv[1:] if arguments is None else arguments)
     try:
         found = asdict(measure(from_json(CompressSettings, read_json(given))))

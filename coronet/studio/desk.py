@@ -7,6 +7,7 @@ it. Only lists ask who the visitor is, and removing does.
 
 from collections.abc import Mapping
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from coronet.runs import Run
 from coronet.studio.address import LARGEST_RATIO, OWN
 from coronet.studio.follower import Follower
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
+from coronet.studio.shared import Shared
 from coronet.studio.shelves.data import DataShelf
 from coronet.studio.shelves.models import ModelShelf, model_choices
 from coronet.studio.shelves.owned import OwnedFiles, plain_name
@@ -70,6 +72,7 @@ class Desk:
         self.picture_shelf = PictureShelf(OwnedFiles(imported / "pictures", ".png", is_personal), self.data_shelf)
         self.run_shelf = RunShelf(table, self.visitors, is_personal)
         self._follower = Follower()
+        self._configs: Shared[GeneratorConfig] = Shared(inf)
 
     @property
     def runs(self) -> Path:
@@ -274,7 +277,6 @@ class Desk:
     def run_channels(self, run: Run, widths: Mapping[str, int]) -> "tuple[GroupShare, ...]":
         """Say what a run keeps of each channel group of its dense net; () where its student has other layers."""
         prepare_torch()
-        from coronet import checkpoints
         from coronet.methods import METHODS
         from coronet.recipes.channel_map import group_shares
 
@@ -282,11 +284,18 @@ class Desk:
         if method is None or not method.keeps_layers:
             return ()
         try:
-            dense = checkpoints.load(resolve_model(str(run.settings.get("model", "")))).config
-        except CheckpointError:  # an upload that its owner has removed since
+            dense = self._dense_config(resolve_model(str(run.settings.get("model", ""))))
+        except (CheckpointError, OSError):  # an upload that its owner has removed since
             return ()
         return group_shares(dense, widths) if set(widths) == set(dense.widths) else ()
 
     def run_names(self, visitor: Visitor = NOBODY) -> list[tuple[str, str]]:
         """Give (words, id) of the youngest runs that a visitor owns or opened by a link."""
         return self.run_shelf.names(visitor)
+
+    def _dense_config(self, model: Path) -> "GeneratorConfig":
+        from coronet import checkpoints
+
+        stamp = model.stat()
+        key = model, stamp.st_mtime_ns, stamp.st_size
+        return self._configs.of(key, lambda: checkpoints.load(model).config)

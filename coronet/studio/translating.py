@@ -1,11 +1,13 @@
 """Letting a net translate a picture in the web process: few threads, small pictures, and an answer that is kept."""
 
+import os
 from functools import cache, lru_cache
 from pathlib import Path
 
 from PIL import Image
 
 _THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
+_KERNELS = 128  # that torch keeps; every slim net needs others, and a thousand, as usual, are 100 MB
 _LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
 _MOST_KEPT = 128
 
@@ -17,6 +19,7 @@ def prepare_torch() -> None:
     The web process starts in seconds and stays small until someone looks at a preview. That is why the parts of the
     library that need torch are imported inside functions here and at the desk. Training never comes here.
     """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_KERNELS))
     import torch
 
     torch.set_num_threads(_THREADS)

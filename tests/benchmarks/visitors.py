@@ -1,8 +1,9 @@
 """A class at its browsers: `python -m tests.benchmarks.visitors [--browsers 40] [--seconds 60]`.
 
-Starts a studio with one run at work and a preview seen, so that torch is loaded. Every browser (a thread that asks as
-a page does, without drawing it) opens the page, follows the run every two seconds and moves the slider of Squeeze now
-and then. Prints how long each kind of question took, and the memory of the web process.
+Starts a studio with one run at work and a preview seen, so that torch is loaded. All browsers (threads that ask as a
+page does, without drawing it) come within some seconds; when the last one is there, each follows the run every two
+seconds and moves the slider of Squeeze now and then. Prints how long each kind of question took, and the memory of the
+web process.
 """
 
 import argparse
@@ -96,6 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browsers", type=int, default=40)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--coming", type=float, default=10.0, help="seconds within which all open the page")
     parser.add_argument("--moves", type=float, default=20.0, help="seconds between two moves of a slider, on average")
     parsed = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as (address, process):
@@ -105,9 +107,11 @@ def main() -> None:
         run = first.ask("start", MODEL, "", 4.0, {"minutes": 30.0, "threads": 1})[0]
         _until_running(first, run)
         first.ask("show_preview", MODEL, 4.0, first.ask("first_picture", PICTURE)[0], "squeeze", None)
-        end = time.monotonic() + parsed.seconds
+        memory = [_memory(process, "VmRSS")]
+        all_here = threading.Barrier(parsed.browsers, lambda: memory.append(_memory(process, "VmRSS")))
+        plan = Plan(run, parsed.coming, parsed.seconds, parsed.moves)
         visits = [
-            threading.Thread(target=_visit, args=(Page(address, number), run, times, end, parsed.moves))
+            threading.Thread(target=_visit, args=(Page(address, number), plan, times, all_here))
             for number in range(1, parsed.browsers + 1)
         ]
         for visit in visits:
@@ -115,28 +119,43 @@ def main() -> None:
         for visit in visits:
             visit.join()
         first.ask("cancel", run)
-        _show(times, parsed.browsers, process)
+        _show(times, parsed.browsers)
+        peak = _memory(process, "VmHWM")
+        print(f"\nmemory of the web process: {memory[0]} MB alone, {memory[1]} MB with all, {peak} MB at most")
 
 
-def _visit(page: Page, run: str, times: Times, end: float, moves: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The run to follow, the seconds of coming and of looking, and those between two moves of a slider."""
+
+    run: str
+    coming: float
+    seconds: float
+    moves: float
+
+
+def _visit(page: Page, plan: Plan, times: Times, all_here: threading.Barrier) -> None:
     random = Random(page.session)
-    time.sleep(random.uniform(0.0, 10.0))  # nobody opens a page in the same second
+    time.sleep(random.uniform(0.0, plan.coming))
     with times.taken("open the page"):
         page.open()
     source: Any = None
     with times.taken("show a picture"):
         source = page.ask("first_picture", PICTURE)[0]
-    next_move, stamp = time.monotonic() + random.uniform(0.0, moves), ""
+    all_here.wait()
+    end = time.monotonic() + plan.seconds
+    time.sleep(random.uniform(0.0, TICK_SECONDS))
+    next_move, stamp = time.monotonic() + random.uniform(0.0, plan.moves), ""
     while time.monotonic() < end:
         begin = time.monotonic()
         with times.taken("follow the run"):
-            now = page.now(run)
+            now = page.now(plan.run)
         if now != stamp:
             stamp = now
             with times.taken("look at what is new"):
-                page.ask("tick", run, None)
+                page.ask("tick", plan.run, None)
         if source and begin >= next_move:
-            next_move = begin + random.uniform(0.5, 1.5) * moves
+            next_move = begin + random.uniform(0.5, 1.5) * plan.moves
             with times.taken("move the slider"):
                 at = 1000 * time.monotonic()
                 page.ask("ask", at)
@@ -151,20 +170,21 @@ def _until_running(page: Page, run: str) -> None:
         time.sleep(1.0)
 
 
-def _show(times: Times, browsers: int, pid: int) -> None:
+def _show(times: Times, browsers: int) -> None:
     print(f"{browsers} browsers, one run at work, {os.cpu_count()} processors\n")
     print("| question | asked | median | p95 | longest |\n|---|---|---|---|---|")
     for kind, seconds in times.seconds.items():
         middle = quantiles(seconds, n=100) if len(seconds) > 1 else [seconds[0]] * 99
         print(f"| {kind} | {len(seconds)} | {middle[49]:.2f} s | {middle[94]:.2f} s | {max(seconds):.2f} s |")
-    print(f"\nmemory of the web process: {_megabytes(pid):.0f} MB; problems: {len(times.problems)}")
+    print(f"\nproblems: {len(times.problems)}")
     for problem in times.problems[:5]:
         print(f"  {problem}")
 
 
-def _megabytes(pid: int) -> float:
+def _memory(pid: int, kind: str) -> int:
+    """Give a process's memory in MB: VmRSS now, VmHWM the most it ever was."""
     lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) // 1000 for line in lines if line.startswith(kind))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.studio import channel_map, charts, run_words, text
 from coronet.studio.desk import Desk
+from coronet.studio.shared import Shared
 from coronet.studio.shelves.runs import Wish
 from coronet.studio.starting import softening
 from coronet.studio.train import estimate, live_run, time_lapse, watching
@@ -19,6 +20,7 @@ from coronet.studio.train.routes import FILES
 from coronet.studio.visitors import visitor_of
 
 _TAB = "train"
+_FRESH_SECONDS = 3.0  # of a figure, whose drawing costs more than all else that is new
 WISHES: dict[Wish, str] = {
     "pause": text.PAUSE,
     "resume": text.RESUME,
@@ -37,6 +39,7 @@ class Handlers:
         self._desk = desk
         self._advanced = advanced
         self._estimates = estimate.Estimates()
+        self._figures: Shared[Any] = Shared(_FRESH_SECONDS)
 
     def suit(self, model: str | None, data: str | None, request: gr.Request) -> tuple[str | None, float]:
         """Choose the data that belong to a demo model, where no folder was chosen, and how its judges see pictures."""
@@ -133,7 +136,7 @@ class Handlers:
         return (
             live_run.followed(job, run, events),
             gr.Row(visible=True) if changed else gr.skip(),
-            gr.skip() if is_drawn else self._figure(run, events),
+            gr.skip() if is_drawn else self._figures.of((id, job.state), lambda: _figure(run, events)),
             gr.skip() if not changed and steps[-1:] == seen.get("preview") else time_lapse.time_lapse(id, steps),
             gr.skip() if not changed and widths == seen.get("widths") else self._channels(run, widths),
             charts.result(run.report() if job.state == "done" else None) if changed else gr.skip(),
@@ -145,11 +148,12 @@ class Handlers:
             now,
         )
 
-    def _figure(self, run: Run, events: Sequence[charts.Event]) -> Any:
-        return charts.figure(watching.thinned(events), run.settings.get("ratio"), watching.planned(run, events))
-
     def _channels(self, run: Run, widths: dict[str, int] | None) -> str:
         return channel_map.channel_map(self._desk.run_channels(run, widths) if widths else ())
+
+
+def _figure(run: Run, events: Sequence[charts.Event]) -> Any:
+    return charts.figure(watching.thinned(events), run.settings.get("ratio"), watching.planned(run, events))
 
 
 def _buttons(state: str) -> list[gr.Button]:

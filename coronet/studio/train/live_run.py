@@ -3,8 +3,6 @@
 Such an answer costs a fraction of an event of Gradio's. A page asks for all the rest when the snapshot's stamp changes.
 """
 
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,11 +15,11 @@ from coronet.jobs import Job
 from coronet.runs import Run
 from coronet.studio import charts
 from coronet.studio.desk import Desk
+from coronet.studio.shared import Shared
 from coronet.studio.train import watching
 
 _FRESH_SECONDS = 1.0
 _BETWEEN_STAMPS = 5.0  # seconds of training, where steps are all that is new
-_MOST_RUNS = 50
 
 SCRIPT = """
 let isAsking = false, ticks = 0;
@@ -73,35 +71,18 @@ def followed(job: Job, run: Run, events: Sequence[charts.Event]) -> str:
     return f"<div data-run='{job.id}' data-stamp='{now.stamp}'{rests}>{now.html}</div>"
 
 
-class Snapshots:
-    """The last snapshot of every run that pages follow, made anew when it is a second old."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._lock = threading.Lock()
-        self._made: dict[str, tuple[float, Snapshot]] = {}
-
-    def of(self, id: str) -> Snapshot:
-        """Give a run's snapshot; RunError where there is no such run."""
-        with self._lock:
-            made, found = self._made.get(id, (0.0, None))
-            if found is None or time.monotonic() - made > _FRESH_SECONDS:
-                job, run = self._desk.run(id)
-                found = snapshot(job, run, self._desk.events(run))
-                self._made.pop(id, None)
-                self._made[id] = (time.monotonic(), found)
-                while len(self._made) > _MOST_RUNS:
-                    del self._made[next(iter(self._made))]
-            return found
-
-
 def live_routes(desk: Desk) -> list[BaseRoute]:
     """Give the route /runs/ID/now; who knows a run's name was given it."""
-    snapshots = Snapshots(desk)
+    snapshots: Shared[Snapshot] = Shared(_FRESH_SECONDS)
+
+    def look(id: str) -> Snapshot:
+        job, run = desk.run(id)
+        return snapshot(job, run, desk.events(run))
 
     def serve_now(request: Request) -> Response:
+        id = request.path_params["id"]
         try:
-            now = snapshots.of(request.path_params["id"])
+            now = snapshots.of(id, lambda: look(id))
         except RunError:  # discarded, or reset: the page that follows it looks once more, and is told
             now = Snapshot("", "gone")
         return JSONResponse({"html": now.html, "stamp": now.stamp}, headers={"Cache-Control": "no-store"})
