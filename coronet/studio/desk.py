@@ -7,7 +7,6 @@ it. Only lists ask who the visitor is, and removing does.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ from coronet.runs import Run
 from coronet.studio.address import LARGEST_RATIO, OWN
 from coronet.studio.follower import Follower
 from coronet.studio.outcomes import SLIM, Outcome, find_outcomes
-from coronet.studio.shared import Shared
 from coronet.studio.shelves.data import DataShelf
 from coronet.studio.shelves.models import ModelShelf, model_choices
 from coronet.studio.shelves.owned import OwnedFiles, plain_name
@@ -30,7 +28,7 @@ from coronet.studio.shelves.pictures import PictureShelf, picture_words
 from coronet.studio.shelves.runs import RunShelf, Wish
 from coronet.studio.starting import check_ratio, compress_settings
 from coronet.studio.teacher.rules import RuleBook
-from coronet.studio.translating import prepare_torch, shrunk, translate
+from coronet.studio.translating import config_of, prepare_torch, shrunk, translate
 from coronet.studio.visitors import NOBODY, Visitor, VisitorTable
 
 if TYPE_CHECKING:
@@ -72,7 +70,6 @@ class Desk:
         self.picture_shelf = PictureShelf(OwnedFiles(imported / "pictures", ".png", is_personal), self.data_shelf)
         self.run_shelf = RunShelf(table, self.visitors, is_personal)
         self._follower = Follower()
-        self._configs: Shared[GeneratorConfig] = Shared(inf)
 
     @property
     def runs(self) -> Path:
@@ -284,7 +281,7 @@ class Desk:
         if method is None or not method.keeps_layers:
             return ()
         try:
-            dense = self._dense_config(resolve_model(str(run.settings.get("model", ""))))
+            dense = config_of(resolve_model(str(run.settings.get("model", ""))))
         except (CheckpointError, OSError):  # an upload that its owner has removed since
             return ()
         return group_shares(dense, widths) if set(widths) == set(dense.widths) else ()
@@ -292,10 +289,3 @@ class Desk:
     def run_names(self, visitor: Visitor = NOBODY) -> list[tuple[str, str]]:
         """Give (words, id) of the youngest runs that a visitor owns or opened by a link."""
         return self.run_shelf.names(visitor)
-
-    def _dense_config(self, model: Path) -> "GeneratorConfig":
-        from coronet import checkpoints
-
-        stamp = model.stat()
-        key = model, stamp.st_mtime_ns, stamp.st_size
-        return self._configs.of(key, lambda: checkpoints.load(model).config)

@@ -1,15 +1,24 @@
-"""Letting a net translate a picture in the web process: few threads, small pictures, and an answer that is kept."""
+"""Letting a net translate a picture in the web process: few threads, small pictures, and answers that are kept."""
 
 import os
 from functools import cache, lru_cache
+from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
+
+from coronet.studio.shared import Shared
+
+if TYPE_CHECKING:
+    from coronet.networks import GeneratorConfig
 
 _THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
 _KERNELS = 128  # that torch keeps; every slim net needs others, and a thousand, as usual, are 100 MB
 _LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
 _MOST_KEPT = 128
+
+_configs: "Shared[GeneratorConfig]" = Shared(inf)
 
 
 @cache
@@ -44,3 +53,12 @@ def _translated(model: Path, modified: int, size: tuple[int, int], pixels: bytes
     from coronet.recipes.preview import translate_picture
 
     return translate_picture(model, Image.frombytes("RGB", size, pixels))
+
+
+def config_of(model: Path) -> "GeneratorConfig":
+    """Give the architecture of a model's file; read once, though a class may ask for it at the same moment."""
+    prepare_torch()
+    from coronet.checkpoints import load
+
+    stamp = model.stat()
+    return _configs.of((model, stamp.st_mtime_ns, stamp.st_size), lambda: load(model).config)
