@@ -26,11 +26,12 @@ from coronet.images import to_image
 from coronet.recipes.execute import execute
 from coronet.recipes.machine import best_device, has_bfloat16
 from coronet.recipes.opening import open_data, spread_items
+from coronet.recipes.preview import translate_picture
 from coronet.recipes.previews import side_by_side, translate
 from coronet.recipes.settings import CompressSettings, DataChoices, TrainSettings
 from coronet.recipes.verbs import evaluate
 from coronet.runs import EVENTS, REPORT, SETTINGS, Run
-from coronet.scenes.write import Amount, write_scenes
+from coronet.scenes.write import Amount, draw_test_picture, write_scenes
 from coronet.settings import from_json, to_json
 
 SIZE = 128  # pixels a side
@@ -96,6 +97,7 @@ def build_world(world: str, work: Path, out: Path) -> None:
     _ship_teacher(world, stages, out / world, scenes)
     for name, demo in DEMOS.items():
         if demo.world == world:
+            sample(demo).save(demo.sample)
             for ratio in RATIOS:
                 _build_run(name, demo, ratio, work, out)
             contact_sheet(name, demo, out).save(work / f"{name}.jpg", quality=90)
@@ -126,6 +128,12 @@ def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> No
     run = _finish(work / "runs" / label, "compress", to_json(settings))
     _note_seconds(out, demo.world, label, _report(run)["seconds"]["total"])
     _ship_run(run, out / READY_MADE / label)
+
+
+def sample(demo: Demo) -> Image.Image:
+    """Put the first test picture of a model's world beside its translation."""
+    picture = Image.fromarray(draw_test_picture(demo.world, demo.side, 0, size=SIZE))
+    return side_by_side([picture, translate_picture(demo.path, picture)])
 
 
 def contact_sheet(name: str, demo: Demo, out: Path) -> Image.Image:

@@ -29,6 +29,11 @@ class Demo:
         return DEMO_FOLDER / self.world / self.file
 
     @property
+    def sample(self) -> Path:
+        """A test picture of its world with its translation on the right: what it is shown with before it is loaded."""
+        return self.path.with_suffix(".png")
+
+    @property
     def side(self) -> str:
         """The side of its world that it translates."""
         return "A" if self.direction == "AtoB" else "B"

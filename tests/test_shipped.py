@@ -1,10 +1,13 @@
 """What ships in checkpoints/demo: every model with its ready-made runs, within the sizes agreed on."""
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from coronet import demos
 from coronet.checkpoints import load, resolve_model
 from coronet.cost import cost
+from coronet.demo_build import sample
 from coronet.studio.outcomes import find_outcomes
 
 
@@ -16,6 +19,18 @@ def test_a_shipped_model_has_its_ready_made_runs(name):
         assert 0 <= outcome.ratio / outcome.report["requested_ratio"] - 1 < 0.03
         slim = load(outcome.folder / "slim.safetensors")
         assert cost(slim.config).to_json() == outcome.report["slim"]
+
+
+@pytest.mark.parametrize("name", demos.demo_names())
+def test_a_shipped_sample_is_what_the_model_makes(name):
+    demo = demos.find_demo(name)
+    with Image.open(demo.sample) as shipped:
+        shipped.load()
+    made = sample(demo)
+    assert shipped.size == made.size
+    assert (
+        np.abs(np.asarray(shipped, dtype=float) - np.asarray(made)).max() <= 2
+    )  # levels; processors round differently
 
 
 def test_what_ships_is_small():

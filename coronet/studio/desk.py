@@ -119,6 +119,10 @@ class Desk:
     def sample(self, name: str) -> tuple[str, Image.Image, Image.Image]:
         """Give a picture that a model may be shown with, its name first and its translation last."""
         picture = self.sample_for(name, None) or self.pictures()[0]
+        if (demo := find_demo(name)) is not None and demo.sample.is_file():  # without torch, which takes seconds
+            with Image.open(demo.sample) as pair:
+                side = pair.height
+                return picture, pair.crop((0, 0, side, side)), pair.crop((pair.width - side, 0, pair.width, side))
         source = self.picture(picture)
         return picture, source, translate(self.model(name), source)
 

@@ -1,6 +1,8 @@
 """Parse the studio's few arguments and serve the page on this machine, or, with a login, to others."""
 
 import argparse
+import importlib
+import inspect
 import logging
 import os
 import signal
@@ -12,6 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from coronet.errors import CoronetError, SettingsError
 from coronet.jobs import JobTable
@@ -98,7 +101,7 @@ def serve(
     desk: Desk, *, host: str, port: int, people: dict[str, str], uploads: Path, password: str | None = None
 ) -> "gr.Blocks":
     """Start the web server in a thread and give the page, whose `close()` ends it; a password adds the teacher's."""
-    _keep_gradio_local(uploads)
+    _prepare_gradio(uploads)
     from starlette.middleware import Middleware
 
     from coronet.studio.compare.distances import scores_folder
@@ -164,10 +167,27 @@ def _people(chosen: argparse.Namespace) -> dict[str, str]:
     return read_people(chosen.auth) if chosen.auth is not None else {}
 
 
-def _keep_gradio_local(uploads: Path) -> None:
-    """Keep gradio from asking other hosts, and its copies of uploads in a folder that goes with the server."""
+def import_gradio() -> None:
+    """Import gradio without letting it write its own type stubs, for which it parses all its sources at every start.
+
+    That is a third of the seconds until the page can be used. Of a component without a file it writes no stub.
+    """
+    find = inspect.getfile
+
+    def find_no_component(thing: Any) -> str:
+        if type(thing).__name__ == "ComponentMeta":
+            raise OSError
+        return find(thing)
+
+    with patch.object(inspect, "getfile", find_no_component):
+        importlib.import_module("gradio")
+
+
+def _prepare_gradio(uploads: Path) -> None:
+    """Import gradio, kept from asking other hosts, its copies of uploads in a folder that goes with the server."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
     local = {"127.0.0.1", "localhost", *os.environ.get("NO_PROXY", "").split(",")} - {""}
     os.environ["NO_PROXY"] = ",".join(sorted(local))  # gradio asks its own address once
+    import_gradio()

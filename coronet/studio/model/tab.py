@@ -126,7 +126,7 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
     model.change(
         edge(handlers.is_own), model, remove, queue=False, show_progress="hidden", api_name="is_own_model", **hidden
     )
-    quiet: dict[str, Any] = {**hidden, "show_progress": "hidden", "concurrency_id": "torch"}
+    quiet: dict[str, Any] = {**hidden, "show_progress": "hidden"}
     model.change(edge(handlers.cards), model, cards, trigger_mode="always_last", api_name="cards", **quiet)
     return Models(cards, notice)
 
