@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,7 @@ from coronet.published import published_points
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from coronet.settings import fields_of
-from coronet.studio import address, charts, run_words, text
+from coronet.studio import address, charts, run_words, shared, text
 from coronet.studio.channel_map import channel_map
 from coronet.studio.choosing import Handlers as ChoosingHandlers
 from coronet.studio.compare.comparison import figure as trade_off
@@ -406,9 +407,10 @@ def test_an_address_names_a_ratio(written: str, ratio: float) -> None:
 
 def test_a_link_opens_tab_model_ratio_and_picture(desk: Desk) -> None:
     query = {"tab": "compare", "model": "demo/shoes", "ratio": "8", "picture": "Winter 2"}
-    tabs, model, _, slider, ratio, picture, opened, *_ = Opening(desk).restore("", request(**query))
+    tabs, model, _, cards, slider, ratio, picture, opened, *_ = Opening(desk).restore("", request(**query))
     assert (tabs.selected, model.value, slider, ratio, picture.value) == ("compare", "demo/shoes", 8.0, 8.0, "Winter 2")
     assert opened == "compare"
+    assert "data-model='demo/shoes' aria-pressed='true'" in cards
 
 
 def test_what_an_address_names_in_vain_is_ignored(desk: Desk) -> None:
@@ -527,7 +529,7 @@ def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
     handlers = compare_handlers(desk)
     query = {"nets": "ready/summer2winter-4x,own/none", "net": "ready/summer2winter-8x", "limit": "200", "unit": "MB"}
     query["score"] = "proxy"
-    wanted = Opening(desk).restore("", request(model=SUMMER, tab="compare", **query))[7]
+    wanted = Opening(desk).restore("", request(model=SUMMER, tab="compare", **query))[8]
     assert wanted == {
         "nets": ["ready/summer2winter-4x"],
         "net": "ready/summer2winter-8x",
@@ -641,8 +643,12 @@ def started(desk: Desk) -> tuple[TrainHandlers, str, Run]:
     return TrainHandlers(desk, []), id, desk.run(id)[1]
 
 
-def test_looking_shows_the_run_and_then_only_what_changed(started: tuple[TrainHandlers, str, Run]) -> None:
+def test_looking_shows_the_run_and_then_only_what_changed(
+    started: tuple[TrainHandlers, str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     handlers, id, run = started
+    seconds = count(step=10)  # between two looks at the clock
+    monkeypatch.setattr(shared.time, "monotonic", lambda: next(seconds))
     for number in range(1, 6):
         run.record(step(number))
     state, _, figure, *rest, seen = handlers.look(id, {})
@@ -1109,9 +1115,9 @@ def test_browsers_of_one_login_see_their_own_uploads_and_what_a_link_names(serve
         answer = send(client, "upload_picture", "anns.png", (tmp_path / "pictures" / "2.png").read_bytes())
     name = re.search(r"uploaded/anns-[0-9a-f]{32}", answer)
     assert name is not None
-    lists = [str(restored(server, cookie)[5]["choices"]) for cookie in (ann, ben)]
+    lists = [str(restored(server, cookie)[6]["choices"]) for cookie in (ann, ben)]
     assert [name[0] in choices for choices in lists] == [True, False]
-    assert restored(server, ben, picture=name[0])[5]["value"] == name[0]
+    assert restored(server, ben, picture=name[0])[6]["value"] == name[0]
 
 
 def test_the_page_of_the_teacher_is_closed_over_http(server: Server) -> None:
@@ -1196,3 +1202,16 @@ def test_wrong_arguments_are_one_sentence(
 def test_help_and_mistakes_load_neither_gradio_nor_torch() -> None:
     code = "import sys, coronet.studio.launch; assert not {'gradio', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_gradio_starts_without_writing_its_stubs():
+    program = """
+import ast, inspect
+ast.get_source_segment = None  # by which stubs are made
+from coronet.studio.launch import import_gradio
+import_gradio()
+import gradio
+print(inspect.getfile(gradio.HTML))
+"""
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip().endswith("html.py")
