@@ -2,6 +2,7 @@
 
 Prints a Markdown table for every score: a row for every folder and ratio, a column for every method, the mean over the
 seeds with its standard deviation, the best in bold. Then how often a method is best, and by how much more than noise.
+With `--inception FILE` all nets are scored by FID-768, too (half a minute each; what is scored is not scored again).
 """
 
 import argparse
@@ -10,6 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
+
+from coronet.files import read_json, write_json_atomic
+from coronet.recipes.settings import CompressSettings
+from coronet.recipes.verbs import evaluate
+from coronet.runs import Run
+from coronet.settings import from_json
 
 LOWER_IS_BETTER = {"proxy.value": "proxy", "fid768": "FID-768"}
 HIGHER_IS_BETTER = {"to_truth.psnr_db": "PSNR to the truth, dB", "to_teacher.psnr_db": "PSNR to the dense net, dB"}
@@ -42,7 +49,9 @@ def main() -> None:
     """Read the folders and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
-    rows = [(folder.name, row) for folder in parser.parse_args().folders for row in _read(folder)]
+    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, at least to Mixed_6e")
+    parsed = parser.parse_args()
+    rows = [(folder.name, row) for folder in parsed.folders for row in _read(folder, parsed.inception)]
     for score, title in SCORES.items():
         cells = gather(rows, score)
         if cells:
@@ -98,9 +107,24 @@ def _best(found: Mapping[str, Found], score: str) -> str:
     return min(found, key=lambda name: sign * found[name].mean)
 
 
-def _read(folder: Path) -> list[dict[str, str]]:
+def _read(folder: Path, inception: Path | None) -> list[dict[str, str]]:
     with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        if inception is not None and row["method"] != "original":
+            run = folder / "runs" / f"{row['method']}-{float(row['requested_ratio']):g}x-seed{row['seed']}"
+            row["fid768"] = str(_fid768(run, inception))
+    return rows
+
+
+def _fid768(run: Path, inception: Path) -> float:
+    """Score a run's net on the test images of its data."""
+    kept = run / "fid768.json"
+    if not kept.exists():
+        settings = from_json(CompressSettings, Run.open(run).settings)
+        found = evaluate(str(run), settings, features="inception-768", inception=inception)
+        write_json_atomic(kept, found["fid"])
+    return float(read_json(kept)["value"])
 
 
 if __name__ == "__main__":
