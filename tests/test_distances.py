@@ -256,7 +256,7 @@ def test_a_closed_tab_does_not_ask(desk: Desk) -> None:
 
 
 def test_the_program_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prepared.os, "nice", lambda _: 0)
+    monkeypatch.setattr(prepared, "step_back", lambda _: None)
     choices = {"data": str(make_world("paired", tmp_path / "photos")), "image_size": 32}
     wanted = {"model": str(save_tiny_model(tmp_path / TINY)), "choices": choices}
     inception = tmp_path / "part.safetensors"
@@ -270,7 +270,7 @@ def test_the_program_says_why_it_failed(tmp_path: Path, monkeypatch: pytest.Monk
 def test_every_end_of_a_program_leaves_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
-    monkeypatch.setattr(prepared.os, "nice", lambda _: 0)
+    monkeypatch.setattr(prepared, "step_back", lambda _: None)
 
     def fail(folder: Path) -> None:
         raise error
