@@ -1,5 +1,6 @@
 """Shared fixtures: the optional real data and weights, and the switch for slow tests."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+os.environ["CORONET_NICENESS"] = "0"  # what a test waits for must not wait for other tests
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

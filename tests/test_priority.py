@@ -39,10 +39,21 @@ def test_stepping_back_beyond_the_last_place_is_no_mistake() -> None:
     assert int(steps) == 19 - os.nice(0)
 
 
-def stepped_back(program: str, *, leads: bool) -> list[str]:
+@pytest.mark.parametrize(("chosen", "steps"), [("0", "0"), ("3", "3"), ("", "7"), ("far", "7"), ("-5", "7")])
+def test_the_environment_chooses_how_far(chosen: str, steps: str) -> None:
+    assert stepped_back(STEP_BACK, leads=True, chosen=chosen)[0] == steps
+
+
+def stepped_back(program: str, *, leads: bool, chosen: str = "") -> list[str]:
     """Run a program in a process of its own, in a session of its own or not; give the words that it prints."""
     folder = Path(__file__).parents[1]
     told = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, start_new_session=leads, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, "CORONET_NICENESS": chosen},
+        start_new_session=leads,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return told.stdout.split()

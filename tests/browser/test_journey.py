@@ -136,7 +136,7 @@ def test_a_link_reopens_the_same_view(visitor: BrowserContext, studio: str) -> N
     page.locator("#aim input").press("Enter")
     expect(page.locator("#ratio input")).to_have_value("1")
     page.get_by_role("button", name="16×").click()
-    expect(page.locator("#ratio input")).to_have_value("16")
+    expect(page).to_have_url(re.compile(r"[?&]ratio=16(&|$)"))
 
     elsewhere = visitor.new_page()
     elsewhere.goto(page.url + "&run=none")
