@@ -97,7 +97,7 @@ def build_world(world: str, work: Path, out: Path) -> None:
     _ship_teacher(world, stages, out / world, scenes)
     for name, demo in DEMOS.items():
         if demo.world == world:
-            sample(demo).save(demo.sample)
+            sample(demo, out).save(out / world / demo.sample.name)
             for ratio in RATIOS:
                 _build_run(name, demo, ratio, work, out)
             contact_sheet(name, demo, out).save(work / f"{name}.jpg", quality=90)
@@ -130,10 +130,10 @@ def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> No
     _ship_run(run, out / READY_MADE / label)
 
 
-def sample(demo: Demo) -> Image.Image:
+def sample(demo: Demo, out: Path) -> Image.Image:
     """Put the first test picture of a model's world beside its translation."""
     picture = Image.fromarray(draw_test_picture(demo.world, demo.side, 0, size=SIZE))
-    return side_by_side([picture, translate_picture(demo.path, picture)])
+    return side_by_side([picture, translate_picture(out / demo.world / demo.file, picture)])
 
 
 def contact_sheet(name: str, demo: Demo, out: Path) -> Image.Image:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from coronet.checkpoints import Checkpoint, save
+from coronet.jobs import JobTable
 from coronet.launcher import Process
 from coronet.networks import build, resnet_config
 
@@ -42,6 +43,14 @@ def save_tiny_model(path: Path, *, seed: int = 0, channels: int = 3) -> Path:
     return path
 
 
+def end_runs(runs: Path) -> None:
+    """Ask what is at work to end: runs outlive their studio, and a test may have failed under way."""
+    table = JobTable(runs)
+    for job in table.list():
+        if job.active:
+            table.request_cancel(job.id)
+
+
 @contextmanager
 def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[str, int]]:
     """Serve a studio whose runs and cache lie in a folder; give its address and process, and see it end well."""
@@ -63,5 +72,5 @@ def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[str, int]]:
             process.terminate()
             reader.join()
             sys.stdout.write("".join(said))
-            subprocess.run(["pkill", "-f", f"coronet.worker {folder}"], check=False)  # runs outlive their studio
+            end_runs(folder / "runs")
         assert process.wait() == 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 
 from coronet.jobs import JobTable
 from coronet.runs import Run
+from coronet.studio import shared
 from coronet.studio.desk import Desk
 from coronet.studio.train.live_run import followed, is_moving, live_routes, snapshot
 
@@ -70,7 +72,11 @@ def test_a_page_follows_a_run_until_it_is_done_and_more_slowly_where_it_rests(de
     assert "data-run" not in followed(replace(job, state="done"), run, [])
 
 
-def test_pages_share_a_snapshot_for_a_moment(run: Run, visitor: TestClient) -> None:
+def test_pages_share_a_snapshot_for_a_second(run: Run, visitor: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(shared, "time", SimpleNamespace(monotonic=lambda: now[0]))
     first = visitor.get(f"/runs/{run.name}/now").json()
     run.record(event(1.0))
     assert visitor.get(f"/runs/{run.name}/now").json() == first
+    now[0] += 1.5
+    assert "step 3 of 30" in visitor.get(f"/runs/{run.name}/now").json()["html"]

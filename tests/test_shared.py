@@ -1,5 +1,7 @@
 """Shared things: made once for all who ask at about the same time."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from coronet.studio import shared
@@ -10,7 +12,7 @@ from coronet.studio.shared import Shared
 def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds of the clock, to be changed."""
     seconds = [100.0]
-    monkeypatch.setattr(shared.time, "monotonic", lambda: seconds[0])
+    monkeypatch.setattr(shared, "time", SimpleNamespace(monotonic=lambda: seconds[0]))
     return seconds
 
 

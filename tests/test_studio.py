@@ -648,7 +648,7 @@ def test_looking_shows_the_run_and_then_only_what_changed(
 ) -> None:
     handlers, id, run = started
     seconds = count(step=10)  # between two looks at the clock
-    monkeypatch.setattr(shared.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(shared, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
     for number in range(1, 6):
         run.record(step(number))
     state, _, figure, *rest, seen = handlers.look(id, {})

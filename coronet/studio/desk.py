@@ -107,7 +107,7 @@ class Desk:
 
     def cost(self, name: str) -> "Cost":
         """Count a model at the size it was made for."""
-        config, _ = self.describe(name)
+        config = config_of(self.model(name))
         from coronet.cost import cost
 
         return cost(config)

@@ -148,8 +148,10 @@ def _serve_until_interrupted(
     with tempfile.TemporaryDirectory(prefix="coronet-studio-") as uploads:
         address: dict[str, Any] = {"host": host, "port": chosen.port}
         gc.disable()  # a tenth of the start: next to nothing that is made until then is garbage
-        page = serve(desk, people=people, uploads=Path(uploads), password=password, **address)
-        gc.enable()
+        try:
+            page = serve(desk, people=people, uploads=Path(uploads), password=password, **address)
+        finally:
+            gc.enable()
         seconds = time.monotonic() - begin
         shown = socket.gethostname() if chosen.listen else host
         sys.stderr.write(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from coronet.networks import GeneratorConfig
 
 _THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
-_KERNELS = 128  # that torch keeps; every slim net needs others, and a thousand, as usual, are 100 MB
+_KERNELS = 128  # that torch keeps, of a thousand as usual: every slim net needs others
 _LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
 _MOST_KEPT = 128
 

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -134,7 +135,13 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
 def _image(image: Image.Image, words: str) -> str:
     small = image.copy()
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    file = BytesIO()
-    small.save(file, "WEBP", quality=90)
-    source = f"data:image/webp;base64,{b64encode(file.getvalue()).decode()}"
+    source = f"data:image/webp;base64,{_encoded(small.size, small.tobytes())}"
     return f"<img src='{source}' alt='{escape(words, quote=True)}'>"
+
+
+@lru_cache(maxsize=64)
+def _encoded(size: tuple[int, int], pixels: bytes) -> str:
+    """Encode an RGB picture as WEBP; all pages show the same ones."""
+    file = BytesIO()
+    Image.frombytes("RGB", size, pixels).save(file, "WEBP", quality=90)
+    return b64encode(file.getvalue()).decode()
