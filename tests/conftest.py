@@ -37,6 +37,15 @@ def _spread_browsers(items: list[pytest.Item]) -> None:
     items[:] = [item for file in others for item in files[file]]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what the program keeps between runs in one folder for all tests and their processes, not in the user's."""
+    base = tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _same_threads() -> Iterator[None]:
     """Put torch's threads back after a test that ran a verb; tests that never import torch do not start to."""

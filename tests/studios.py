@@ -53,12 +53,12 @@ def end_runs(runs: Path) -> None:
 
 @contextmanager
 def served(folder: Path, *arguments: str | Path) -> Iterator[tuple[str, int]]:
-    """Serve a studio whose runs and cache lie in a folder; give its address and process, and see it end well."""
+    """Serve a studio whose runs lie in a folder; give its address and process, and see it end well."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "app.py", "--port", str(port), "--runs", folder / "runs", *arguments]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         sys.stdout.write(next(line for line in process.stderr if "ready after" in line))

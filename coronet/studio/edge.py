@@ -2,8 +2,8 @@
 
 import functools
 import logging
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
@@ -31,6 +31,19 @@ def edge(handler: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
             raise gr.Error(text.UNEXPECTED, print_exception=False) from error
 
     return guarded
+
+
+def on_any(
+    triggers: Sequence[Any], handler: Callable[..., Any], inputs: Any, outputs: Any, *, api_name: str, **options: Any
+) -> gr.events.Dependency:
+    """Call a handler after any of these events, once more after the last of those that come while it is at work.
+
+    Never bound to the events themselves, which others share: Gradio 6.31 calls the handlers of an event one after the
+    other, and when one that was busy is free again, all of them. Two events with two common handlers never end.
+    """
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
+    happened = gr.on(triggers, None, None, None, js="() => []", api_name=f"before_{api_name}", **quiet)
+    return happened.then(handler, inputs, outputs, api_name=api_name, **{**options, "trigger_mode": "always_last"})
 
 
 def free_box(upload: gr.events.Dependency, file: gr.File, name: str) -> None:

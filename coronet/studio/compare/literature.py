@@ -7,7 +7,7 @@ import gradio as gr
 from coronet.published import tasks
 from coronet.studio import text
 from coronet.studio.compare import comparison
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 
 
 def published(task: str) -> tuple[Any, str]:
@@ -24,5 +24,5 @@ def build_literature() -> gr.Dropdown:
     plot = gr.Plot(label=text.PUBLISHED, visible=False, elem_id="published")
     points = gr.HTML(label=text.PUBLISHED, elem_id="published-points", elem_classes="numbers-panel")
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
-    task.change(edge(published), task, [plot, points], api_name="published", **quiet)
+    on_any([task.change], edge(published), task, [plot, points], api_name="published", **quiet)
     return task

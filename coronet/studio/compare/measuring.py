@@ -11,7 +11,7 @@ from coronet.studio.choosing import Choosing
 from coronet.studio.compare import text
 from coronet.studio.compare.distances import Distances, Standing, official_place
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.live import live_region
 from coronet.studio.visitors import visitor_of
 
@@ -106,6 +106,6 @@ def connect_measuring(handlers: Handlers, parts: Measuring, choosing: Choosing, 
     shown = [parts.state, parts.measure, score, parts.timer, seen]
     look: Callable[..., Any] = edge(handlers.look)
     asked = [choosing.opened, choosing.model, seen]
-    gr.on([choosing.opened.change, choosing.model.change], look, asked, shown, api_name="look_at_scores", **quiet)
+    on_any([choosing.opened.change, choosing.model.change], look, asked, shown, api_name="look_at_scores", **quiet)
     parts.timer.tick(look, asked, shown, api_name="scores_tick", **quiet)
     parts.measure.click(edge(handlers.measure), [choosing.model, seen], shown, api_name="measure_fid", **quiet)

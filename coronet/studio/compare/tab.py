@@ -16,7 +16,7 @@ from coronet.studio.compare.literature import build_literature
 from coronet.studio.compare.measuring import Handlers as MeasuringHandlers
 from coronet.studio.compare.measuring import Measuring, build_measuring, connect_measuring
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.latest import NOW
 from coronet.studio.outcomes import UNITS
 
@@ -107,7 +107,7 @@ def _build_limits() -> tuple[gr.Number, gr.Dropdown, gr.HTML, gr.Button, gr.HTML
 
 def _connect_nets(handlers: Handlers, parts: Parts, choosing: Choosing, tab: gr.Tab, compared: gr.State) -> None:
     listed = gr.State([])
-    gr.on(
+    on_any(
         [choosing.model.change, tab.select],
         edge(handlers.nets),
         [choosing.model, parts.net, parts.nets, listed, compared],
@@ -134,16 +134,15 @@ def _connect_best(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
     )
     rated: list[Any] = [*(choice.change for choice in judged), parts.measured.change, parts.measuring.state.change]
     offered = gr.State([])
-    gr.on(
+    on_any(
         [*rated, choosing.opened.change],
         edge(handlers.judged),
         [choosing.opened, *judged, offered],
         [parts.judge, parts.trade_off, parts.notes, parts.table, offered],
-        trigger_mode="always_last",
         api_name="judged",
         **_QUIET,
     )
-    gr.on(rated, edge(handlers.best), judged, parts.best, api_name="best", **_QUIET)
+    on_any(rated, edge(handlers.best), judged, parts.best, api_name="best", **_QUIET)
 
 
 def _connect_trained(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
@@ -167,7 +166,7 @@ def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> Non
     model, source = choosing.model, choosing.source
     picked = parts.table.select(edge(handlers.pick_net), None, parts.net, queue=False, api_name="pick_net", **_QUIET)
     picked.then(None, parts.net, None, js=writer("net"), api_name="write_picked_net", **_QUIET)
-    gr.on(
+    on_any(
         [parts.net.change, source.change, choosing.opened.change],
         edge(handlers.closer),
         [choosing.opened, model, source, parts.net],

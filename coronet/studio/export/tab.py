@@ -8,7 +8,7 @@ import gradio as gr
 from coronet.studio.address import OWN, writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.export import text, view
 from coronet.studio.export.kits import ITSELF, Shelf, find_net, nets
 from coronet.studio.live import live_region
@@ -114,8 +114,10 @@ def _connect(handlers: Handlers, model: gr.Dropdown, tab: gr.Tab, parts: Parts) 
         (model.change, _WHILE_OPEN, "changed"),
     ]
     for trigger, script, name in triggers:
-        listed = trigger(list_nets, [model, chosen], [parts.net, chosen], js=script, api_name=f"export_{name}", **quiet)
-        listed.then(look, asked, shown, api_name=f"look_{name}", **quiet)
+        listed = on_any(
+            [trigger], list_nets, [model, chosen], [parts.net, chosen], js=script, api_name=f"export_{name}", **quiet
+        )
+        listed.then(look, asked, shown, trigger_mode="always_last", api_name=f"look_{name}", **quiet)
     chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
     chose.then(look, asked, shown, api_name="look_at_kit", **quiet)
     parts.net.input(None, parts.net, None, js=writer("net"), api_name="write_kit_net", **quiet)

@@ -17,7 +17,7 @@ from coronet.errors import DataError
 from coronet.studio.charts import sentence
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.learn import figures
 from coronet.studio.learn import text as words
 from coronet.studio.translating import prepare_torch, shrunk
@@ -141,7 +141,7 @@ def build_shares(handlers: Handlers, choosing: Choosing) -> list[Step]:
     share = gr.Slider(5, 100, value=100, step=5, label=words.SHARE, elem_id="share")
     shown = gr.HTML(label=words.LEFT, elem_id="even")
     question: Step = (edge(handlers.cut), [*_chosen(choosing), share], [shown])
-    share.change(*question, show_progress="minimal", api_name="cut_evenly", **_TORCH)
+    on_any([share.change], *question, show_progress="minimal", api_name="cut_evenly", **_TORCH)
     _clear(choosing, shown, "even")
     return [question]
 
@@ -173,7 +173,8 @@ def build_knobs(handlers: Handlers, choosing: Choosing) -> list[Step]:
     )
     _clear(choosing, shown, "turned")
     hidden = {**_QUIET, "show_progress": "hidden"}
-    choosing.model.change(handlers.forget, [choosing.model, owner], panel, queue=False, api_name="put_away", **hidden)
+    changed, asked = [choosing.model.change], [choosing.model, owner]
+    on_any(changed, handlers.forget, asked, panel, queue=False, api_name="put_away", **hidden)
     return [find, turn]
 
 

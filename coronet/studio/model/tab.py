@@ -14,7 +14,7 @@ from PIL import Image
 from coronet.studio import charts, text
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge, free_box
+from coronet.studio.edge import edge, free_box, on_any
 from coronet.studio.shelves import text as text_visitors
 from coronet.studio.shelves.owned import plain_name
 from coronet.studio.shelves.pictures import picture_words
@@ -122,13 +122,11 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
         **hidden,
     )
     free_box(added, model_file, "file")
-    model.change(edge(handlers.describe), model, facts, concurrency_id="torch", api_name="show_model", **hidden)
+    changed, quiet = [model.change], {**hidden, "show_progress": "hidden"}
+    on_any(changed, edge(handlers.describe), model, facts, concurrency_id="torch", api_name="show_model", **hidden)
     remove.click(edge(handlers.remove_model), model, model, show_progress="hidden", api_name="remove_model", **hidden)
-    model.change(
-        edge(handlers.is_own), model, remove, queue=False, show_progress="hidden", api_name="is_own_model", **hidden
-    )
-    quiet: dict[str, Any] = {**hidden, "show_progress": "hidden"}
-    model.change(edge(handlers.cards), model, cards, trigger_mode="always_last", api_name="cards", **quiet)
+    on_any(changed, edge(handlers.is_own), model, remove, queue=False, api_name="is_own_model", **quiet)
+    on_any(changed, edge(handlers.cards), model, cards, api_name="cards", **quiet)
     return Models(cards, notice)
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from coronet.studio.address import FIRST_RATIO, writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.play import pad, script
 from coronet.studio.play import text as play_text
 from coronet.studio.play.drawings import as_data_url, as_quick_url
@@ -100,7 +100,7 @@ def build_play(desk: Desk, choosing: Choosing, squeeze: Squeeze, tab: gr.Tab) ->
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
     told: dict[str, Any] = {"js": _TELL_PAD, **quiet}
     chosen = [choosing.model, net, squeeze.ratio]
-    listed = gr.on(
+    listed = on_any(
         [choosing.model.change, tab.select],
         edge(handlers.nets),
         [*chosen, wanted],

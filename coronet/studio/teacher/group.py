@@ -7,7 +7,7 @@ import gradio as gr
 from coronet.studio import charts
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.live import live_region
 from coronet.studio.teacher import text as text_teacher
 from coronet.studio.visitors import visitor_of
@@ -46,7 +46,7 @@ def build_group(desk: Desk, choosing: Choosing, tab: gr.Tab) -> None:
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "queue": False, "show_progress": "hidden"}
     kept = gr.Textbox(label=text_teacher.GROUP, visible=False)
-    shown = gr.on(
+    shown = on_any(
         [choosing.model.change, tab.select], edge(handlers.show), None, [allowed, kept], api_name="group", **hidden
     )
     # What was typed while the answer was under way stays.

@@ -13,7 +13,7 @@ from coronet.studio import channel_map, charts, run_words, text
 from coronet.studio.address import writer
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.live import live_region
 from coronet.studio.model.data_box import DataChoice, build_data_choice
 from coronet.studio.shelves.runs import Wish
@@ -68,23 +68,21 @@ def build_train(desk: Desk, choosing: Choosing, squeeze: Squeeze, saved_run: gr.
         api_visibility="undocumented",
     )
     quiet: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
-    choosing.model.change(
-        edge(handlers.suit), [choosing.model, data], [data, advanced["soften_judges"]], api_name="suit", **quiet
-    )
-    choosing.model.change(edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
+    changed, suited = [choosing.model.change], [data, advanced["soften_judges"]]
+    on_any(changed, edge(handlers.suit), [choosing.model, data], suited, api_name="suit", **quiet)
+    on_any(changed, edge(handlers.methods), None, method, concurrency_id="torch", api_name="methods", **quiet)
     return Watch(data, choice, run)
 
 
 def _connect_estimate(handlers: Handlers, choices: Sequence[Any], outlook: gr.HTML, state: gr.HTML) -> None:
     """Let each choice, and the end of the run that is watched, ask how long a run would take."""
     timer = gr.Timer(_TICK_SECONDS, active=False)
-    gr.on(
+    on_any(
         [*(choice.change for choice in choices), timer.tick, state.change],
         edge(handlers.estimate),
         list(choices),
         [outlook, timer],
         queue=False,
-        trigger_mode="always_last",
         show_progress="hidden",
         api_name="estimate",
         api_visibility="undocumented",
@@ -117,7 +115,7 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> tuple[gr.Dro
     look = edge(handlers.look)
     news = [timer.tick, state.select]
     gr.on(news, look, [run, seen], shown, queue=False, trigger_mode="once", api_name="tick", **hidden)
-    run.change(look, [run, seen], shown, queue=False, api_name="look", **hidden)
+    on_any([run.change], look, [run, seen], shown, queue=False, api_name="look", **hidden)
     run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
     _connect_wishes(handlers, buttons, run, seen, shown)
     return run, spoken
