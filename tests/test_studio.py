@@ -944,6 +944,17 @@ def test_every_event_has_its_own_name(config: dict[str, Any]) -> None:
     assert len(set(names)) == len(names)
 
 
+def test_a_handler_that_is_called_again_has_events_of_its_own(config: dict[str, Any]) -> None:
+    """When it is free again, Gradio repeats all that its event calls: two such events never end (see `on_any`)."""
+    called: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for dependency in config["dependencies"]:
+        for component, event in dependency["targets"]:
+            if component is not None and dependency["backend_fn"]:
+                called.setdefault((component, event), []).append(dependency)
+    again = [handlers for handlers in called.values() if any(one["trigger_mode"] == "always_last" for one in handlers)]
+    assert [[one["api_name"] for one in handlers] for handlers in again if len(handlers) > 1] == []
+
+
 def test_each_page_has_one_first_heading(config: dict[str, Any]) -> None:
     assert list(config["page"]) == ["", "teacher"]
     for page in config["page"].values():
