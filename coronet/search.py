@@ -1,6 +1,6 @@
 """The search: latents are driven to zero along a budget plan while the generator learns, and dead channels leave it.
 
-The ranking starts from the importance measured before and follows the search's own gradients; no lambda is tuned.
+The search's own gradients rank the channels; no lambda is tuned.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,8 +30,7 @@ class SearchPlan:
     """Where the search goes: the final ratio, what it counts, and how latents move.
 
     multiple_of: the final widths are multiples of this. floor: share of an even cut's width below which no group
-    falls. latent_rate: step of a latent per unit of its group's mean. refresh: share of the importance followed during
-    the search in the ranking, beside the one at its start. events: how often channels are removed.
+    falls. latent_rate: step of a latent per unit of its group's mean. events: how often channels are removed.
     """
 
     ratio: float
@@ -39,7 +38,6 @@ class SearchPlan:
     multiple_of: int = 1
     floor: float = 0.75
     latent_rate: float = 0.005
-    refresh: float = 0.5
     events: int = 50
 
     def floors(self, config: GeneratorConfig) -> dict[str, int]:
@@ -68,7 +66,7 @@ class SearchTask(Task):
         plan: SearchPlan,
         importance: Importance,
     ) -> None:
-        """Take a hypernetwork of the dense net and the importance of its channels, per unit of cost."""
+        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, per unit of cost."""
         self.dense = config
         self.hypernetwork = hypernetwork
         self.objective = objective
@@ -150,14 +148,9 @@ class SearchTask(Task):
                 self._live[group].lerp_(change, LIVE_RATE)
 
     def _importance(self) -> dict[str, Tensor]:
-        """Rank by a mix of the importance at the start and the one followed since, per unit of cost."""
-        live = per_cost(self._live, self._cost, self.hypernetwork.widths)
-        mixed = {
-            group: (1 - self.plan.refresh) * scores / _total(self._at_start) for group, scores in self._at_start.items()
-        }
-        if self.plan.refresh and _total(live) > 0:
-            mixed = {group: scores + self.plan.refresh * live[group] / _total(live) for group, scores in mixed.items()}
-        return mixed
+        """Rank by what was followed since the start, per unit of cost: Taylor's measure of the start ranks worse."""
+        is_followed = any(bool(scores.any()) for scores in self._live.values())
+        return per_cost(self._live, self._cost, self.hypernetwork.widths) if is_followed else self._at_start
 
     def _move_latents(self, gradients: Mapping[str, Tensor]) -> None:
         for group, latent in self.hypernetwork.latents.items():
@@ -215,7 +208,3 @@ def _but(kept: Tensor, sizes: Tensor) -> Tensor:
     threshold = sizes.clone()
     threshold[kept.to(sizes.device)] = 0.0
     return threshold
-
-
-def _total(scores: Mapping[str, Tensor]) -> float:
-    return float(sum(float(values.sum()) for values in scores.values()))

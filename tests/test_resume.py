@@ -200,7 +200,7 @@ def test_slow_saves_come_less_often(stage, tmp_path, monkeypatch):
 
 
 def test_importance_is_measured_once(stage, tmp_path, monkeypatch):
-    """On a large net it takes minutes, and the state holds what came of it."""
+    """On a large net it takes minutes, and the state holds what came of it: the cut."""
     path, measured = tmp_path / "run", []
 
     def counted(*choices):
@@ -208,7 +208,8 @@ def test_importance_is_measured_once(stage, tmp_path, monkeypatch):
         return calibration_images(*choices)
 
     monkeypatch.setattr("coronet.recipes.preparing.calibration_images", counted)
-    Run.create(path, *CASES["single"](stage))
+    verb, settings = CASES["single"](stage)
+    Run.create(path, verb, settings | {"method": "taylor"})
     go_on(path, steps=1)
     go_on(path, steps=1)
     go_on(path)

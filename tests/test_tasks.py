@@ -123,12 +123,27 @@ def test_a_ratio_of_one_removes_nothing():
 
 
 def test_the_least_important_channels_go_first():
-    """Without a latent gradient and without following the importance, its order at the start decides alone."""
+    """Before the first step nothing is known but the order given."""
     importance = {group: torch.arange(width, 0, -1, dtype=torch.float64) for group, width in RESNET.widths.items()}
-    task, training = search(RESNET, importance=importance, latent_rate=0.0, refresh=0.0)
-    run(training, RESNET)
+    task, _ = search(RESNET, importance=importance)
+    task.end_early()
     assert any(len(kept) < RESNET.widths[group] for group, kept in task.kept.items())
     assert all(kept.tolist() == list(range(len(kept))) for kept in task.kept.values())
+
+
+def test_the_gradients_of_the_latents_rank_the_channels():
+    """Channels whose latents have no gradient go first, however they were ranked at the start."""
+    importance = {group: torch.arange(width, 0, -1, dtype=torch.float64) for group, width in RESNET.widths.items()}
+    task, _ = search(RESNET, importance=importance)
+    gradients = {group: torch.ones(width) for group, width in RESNET.widths.items()}
+    for gradient in gradients.values():
+        gradient[0::2] = 0.0
+    assert task.after_step({"generator": gradients}, 0.0) == {}
+    task.end_early()
+    for group, kept in task.kept.items():
+        left = kept.tolist()
+        assert all(channel % 2 for channel in left) or {*range(1, RESNET.widths[group], 2)} <= {*left}
+    assert any(0 not in kept.tolist() for kept in task.kept.values())
 
 
 @pytest.mark.parametrize(("teacher", "judged"), [(True, False), (False, True)])

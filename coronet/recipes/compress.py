@@ -7,7 +7,7 @@ import torch
 from coronet import clock
 from coronet.methods import METHODS, Carry, Job
 from coronet.recipes.finish import finish_compression
-from coronet.recipes.lengths import fixed_lengths, open_deadline, unmeasured
+from coronet.recipes.lengths import fixed_lengths, open_deadline
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import dense_generator, make_job, open_compression
 from coronet.recipes.preview import recalibrate
@@ -30,8 +30,6 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
     lengths = fixed_lengths(opened, run)
     job = make_job(opened, dense, lengths)
     state = run.load_state()
-    if state is not None and state["training"]["phase"] != "warmup":
-        job = unmeasured(job)  # the state holds what was measured: minutes for a large net
     phased = PhasedRun(
         run,
         METHODS[settings.method].phases(job),

@@ -13,8 +13,7 @@ from coronet import clock
 from coronet.datasets import Batch
 from coronet.errors import RunError, SettingsError
 from coronet.files import read_json, write_json_atomic
-from coronet.importance import consumer_norm
-from coronet.methods import METHODS, ROUND, Carry, Job, Lengths
+from coronet.methods import METHODS, ROUND, Carry, Lengths
 from coronet.networks import build
 from coronet.recipes.pace import RESERVE, Pace, said_steps, search_seconds, shared_out
 from coronet.recipes.preparing import Opened, dense_generator, make_job
@@ -118,15 +117,10 @@ def phase_seconds(opened: Opened) -> dict[str, float]:
     method = METHODS[opened.settings.method]
     student = build(method.student(opened.checkpoint.config, opened.plan)).to(opened.device)
     seconds = dict.fromkeys(("warmup", "search", "finetune"), 0.0)
-    for phase in method.phases(unmeasured(job)):
+    for phase in method.phases(job):
         if phase.steps:  # not prepared, which may take long
             seconds[phase.name] = step_seconds(phase.start(Carry(kept={}, student=student)), job.batch_at)
     return seconds
-
-
-def unmeasured(job: Job) -> Job:
-    """Give the job with an importance that costs nothing: to time steps, or to go on with a search under way."""
-    return replace(job, importance=lambda: consumer_norm(job.generator))
 
 
 def step_seconds(training: Training, batch_at: Callable[[int], Batch]) -> float:

@@ -104,7 +104,7 @@ class CompressSettings(OptimisationChoices):
     importance: Literal["taylor", "consumer_norm"] = setting(
         "taylor",
         "Importance",
-        help="Taylor is measured on images; consumer norms rank worse.",
+        help="Of the one-shot cut: measured on images, or norms alone, which rank worse.",
         group="Search",
     )
     importance_images: int = setting(20, "Images for importance", low=1, high=1000, group="Search")
