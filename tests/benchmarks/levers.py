@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from coronet.cost import CostModel
 from coronet.files import read_json
+from coronet.importance import Importance, per_cost, producer_norm
+from coronet.methods import Job
 from coronet.objectives import tapped
 from coronet.recipes.execute import execute
 from coronet.recipes.lengths import LENGTHS
@@ -25,7 +28,7 @@ from coronet.settings import to_json
 
 SCENES_SEED = 77  # test scenes have 0
 AMOUNT = Amount(200, 60, 128, seed=SCENES_SEED)
-BASE = CompressSettings(counted="processor", image_size=128, load_size=128, threads=1)
+BASE = CompressSettings(counted="processor", image_size=128, load_size=128, threads=1, onnx=False)
 WORLDS: dict[str, dict[str, Any]] = {
     "shoes": {"model": "demo/shoes", "batch_size": 4},
     "horses": {"model": "demo/horse2zebra", "soften_judges": 1.0},
@@ -42,6 +45,32 @@ def _planned(**choices: Any) -> Callable[[], Any]:
     return lambda: patch("coronet.recipes.preparing.SearchPlan", partial(SearchPlan, **choices))
 
 
+def _taylor(job: Job) -> Importance:
+    config = job.generator.config
+    return per_cost(job.importance(), CostModel(config, None, job.plan.budget), config.widths)
+
+
+def _filter_norms(job: Job) -> Importance:
+    return producer_norm(job.generator)
+
+
+def _ranked(first: Callable[[Job], Importance], share: float) -> tuple[Callable[[], Any], ...]:
+    """Rank by what was measured before the search, and by its gradients for this share."""
+
+    def importance(task: SearchTask) -> Importance:
+        followed = per_cost(task._live, task._cost, task.hypernetwork.widths)
+        start, now = (sum(float(scores.sum()) for scores in values.values()) for values in (task._at_start, followed))
+        return {
+            group: (1 - share) * scores / start + (share * followed[group] / now if now else 0.0)
+            for group, scores in task._at_start.items()
+        }
+
+    return (
+        lambda: patch("coronet.methods.coronet._first_ranking", first),
+        lambda: patch.object(SearchTask, "_importance", importance),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Lever:
     """Settings to change, and what to put in place of a part of the program."""
@@ -55,9 +84,10 @@ LEVERS = {
     "no search: one-shot Taylor cut": Lever({"method": "taylor"}),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
-    "ranking of the start only": Lever(patches=(_planned(refresh=0.0),)),
-    "ranking of the search's gradients only": Lever(patches=(_planned(refresh=1.0),)),
-    "consumer norms in place of Taylor": Lever({"importance": "consumer_norm"}),
+    "ranking: change of the output before the search (its gradients)": Lever(patches=_ranked(_taylor, 0.0)),
+    "ranking: half of it, half the gradients": Lever(patches=_ranked(_taylor, 0.5)),
+    "ranking: filter norms before the search": Lever(patches=_ranked(_filter_norms, 0.0)),
+    "ranking: half of them, half the gradients": Lever(patches=_ranked(_filter_norms, 0.5)),
     "latents do not move": Lever({"latent_rate": 0.0}),
     "10 events of removal (50)": Lever(patches=(_planned(events=10),)),
     "no floor per group (75 % of an even cut)": Lever({"floor": 0.0}),
