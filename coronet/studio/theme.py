@@ -56,6 +56,15 @@ input:is([type=radio], [type=checkbox]):checked:hover { /* Gradio's hover hides 
   background-color: var(--checkbox-background-color-selected) !important;
   border-color: var(--checkbox-border-color-selected) !important; }
 .dark button[role=tab][aria-selected=true] { color: #a5b4fc; }
+/* Plotly writes the colours of a white page into its figures. */
+.dark .js-plotly-plot .main-svg { background: none !important; }
+.dark .js-plotly-plot :is(.bglayer, .legend) .bg { fill: none !important; }
+.dark .js-plotly-plot :is(.cartesianlayer, .infolayer) text { fill: var(--body-text-color) !important; }
+.dark .js-plotly-plot :is(.gridlayer, .zerolinelayer) path { stroke: var(--border-color-primary) !important; }
+.dark .js-plotly-plot .shapelayer path { stroke: var(--body-text-color-subdued) !important; }
+.dark .js-plotly-plot :is(.scatterlayer, .barlayer, .legendsymbols) { filter: brightness(1.7); }
+.dark .js-plotly-plot :is(.point, .scatterpts)[style*="stroke: rgb(0, 0, 0)"] { stroke: #fff !important; }
+.dark .js-plotly-plot :is(.point, .scatterpts)[style*="fill: rgb(0, 0, 0)"] { fill: #fff !important; }
 .dark .map button[aria-pressed=true] .of { outline-color: #f59e0b; }
 .map .name { height: 4.2rem; writing-mode: vertical-rl; font-size: 0.75rem; line-height: 1; }
 .said { min-height: 3em; margin: 0.3rem 0; }
