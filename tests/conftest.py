@@ -31,7 +31,7 @@ def _spread_browsers(items: list[pytest.Item]) -> None:
         files.setdefault(item.path, []).append(item)
     waiting = [file for file in files if file.parent.name == "browser"]
     others = [file for file in files if file not in waiting]
-    stretch = len(others) // (len(waiting) or 1) + 1
+    stretch = len(others) // (len(waiting) + 2) + 1  # none is among the last: a process would work at it alone
     for place, file in enumerate(waiting):
         others.insert(place * (stretch + 1), file)
     items[:] = [item for file in others for item in files[file]]

@@ -475,10 +475,8 @@ ARRIVING = {
     "lambda_feature": 3.0,
     "search_learning_rate": 5e-3,
     "latent_rate": 0.2,
-    "floor": 0.35,
-    "importance": "consumer_norm",
+    "floor": 1.0,
     "hypernetwork": "paper",
-    "importance_images": 1,
     "no_flip": True,
     "load_size": 60,
     "preprocess": "resize",
@@ -493,6 +491,7 @@ ARRIVING = {
 }
 ARRIVING_ALONE = {"lambda_A": 3.0, "lambda_identity": 0.1, "pool_size": 1, "soften": 1.0, "soften_judges": 1.0}
 ARRIVING_PAIRED = {"lambda_L1": 3.0}
+ARRIVING_CUT = {"importance": "consumer_norm", "importance_images": 1}
 
 
 def seen(stage, path, data="unpaired", **choices):
@@ -531,6 +530,12 @@ def test_a_setting_of_cyclegan_changes_what_is_computed(name, stage, usual, tmp_
 def test_a_setting_of_pix2pix_changes_what_is_computed(name, stage, usual, tmp_path):
     changed = seen(stage, tmp_path / "run", "paired", **{name: ARRIVING_PAIRED[name]})
     assert changed != usual(data="paired")
+
+
+@pytest.mark.parametrize("name", ARRIVING_CUT)
+def test_a_setting_of_the_one_shot_cut_changes_what_is_computed(name, stage, usual, tmp_path):
+    changed = seen(stage, tmp_path / "run", method="taylor", **{name: ARRIVING_CUT[name]})
+    assert changed != usual(method="taylor")
 
 
 def test_the_embedding_changes_the_papers_hypernetwork(stage, usual, tmp_path):
