@@ -1,6 +1,7 @@
 """The proxy distance: it rises with every way of getting worse, on drawn scenes and on photos, and ranks as FID-768."""
 
 import json
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -42,9 +43,13 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+@cache
+def drawn(world, size, number):
+    return draw_scene(world, "proxy test", number, size=size)
+
+
 def scenes(world, count, size=64, side="b"):
-    drawn = [draw_scene(world, "proxy test", number, size=size) for number in range(count)]
-    return torch.stack([to_tensor(getattr(scene, side)) for scene in drawn])
+    return torch.stack([to_tensor(getattr(drawn(world, size, number), side)) for number in range(count)])
 
 
 def photos(folder, count, size=128):
@@ -91,6 +96,7 @@ def test_distance_rises_with_every_degradation(network, world):
     assert falls(distances(scenes(world, 100), lambda images: proxy_features(network, images))) == []
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize("name", PHOTOS)
 def test_distance_rises_with_every_degradation_of_photos(network, real_data, name):
