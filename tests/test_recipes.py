@@ -677,4 +677,4 @@ def test_every_setting_is_covered_here():
         "search_share", "threads", "mixed_precision", "save_seconds", "preview_steps", "ema", "embedding",
         "vgg", "deep_teacher", "onnx",
     }  # fmt: skip
-    assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED} | elsewhere
+    assert {*to_json(CompressSettings())} == {*ARRIVING, *ARRIVING_ALONE, *ARRIVING_PAIRED, *ARRIVING_CUT} | elsewhere
