@@ -13,6 +13,8 @@ from coronet.studio import text
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
+# Time for the page to draw what it was given already, between two of the handlers that one event sets off.
+_PAUSE = "() => new Promise((done) => setTimeout(() => done([]), 40))"
 
 
 def edge(handler: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -42,7 +44,7 @@ def on_any(
     other, and when one that was busy is free again, all of them. Two events with two common handlers never end.
     """
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
-    happened = gr.on(triggers, None, None, None, js="() => []", api_name=f"before_{api_name}", **quiet)
+    happened = gr.on(triggers, None, None, None, js=_PAUSE, api_name=f"before_{api_name}", **quiet)
     return happened.then(handler, inputs, outputs, api_name=api_name, **{**options, "trigger_mode": "always_last"})
 
 
