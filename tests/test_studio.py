@@ -350,10 +350,9 @@ def test_a_closed_comparison_computes_nothing(desk: Desk) -> None:
 
 def test_opening_a_tab_asks_for_what_it_shows(config: dict[str, Any]) -> None:
     opened = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "opened")
-    first = {
-        event["id"]: event for event in config["dependencies"] if [opened, "change"] in map(list, event["targets"])
-    }
-    asked = {event["api_name"] for event in config["dependencies"] if event["trigger_after"] in first}
+    events = config["dependencies"]
+    first = {event["id"] for event in events if [opened, "change"] in map(list, event["targets"])}
+    asked = {event["api_name"] for event in events if event["trigger_after"] in first}
     assert {"ask", "ask_compare", "closer", "judged", "look_at_scores", "estimate"} <= asked
 
 

@@ -108,6 +108,7 @@ class Phase:
 class Method:
     """A way to a slim net: its phases, and whether some of its steps come before the net is slim.
 
+    measures: whether it asks for the job's importance, which takes time before its first step.
     search_cost: what a step of the search takes on average, between a step of the slim net (0) and its own first (1).
     search_share: of the time, where the user does not say it. student: describes the net it would end with, or one
     like it; BudgetError where the ratio cannot be met. teacher: the dense net is imitated as the user says, always
@@ -118,6 +119,7 @@ class Method:
     title: str
     phases: Callable[[Job], list[Phase]]
     searches: bool = False
+    measures: bool = False
     search_cost: float = 1.0
     search_share: float = 0.3
     student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.narrow

@@ -28,7 +28,7 @@ def _evenly(job: Job, cost: CostModel) -> Importance:
     return within_group(producer_norm(job.generator))
 
 
-def _method(title: str, ranking: Ranking) -> Method:
+def _method(title: str, ranking: Ranking, *, measures: bool = False) -> Method:
     def phases(job: Job) -> list[Phase]:
         def cut(carry: Carry) -> Carry:
             plan, generator = job.plan, job.generator
@@ -41,9 +41,9 @@ def _method(title: str, ranking: Ranking) -> Method:
 
         return [warm_up(job), fine_tune(job, cut)]
 
-    return Method(title, phases)
+    return Method(title, phases, measures=measures)
 
 
-TAYLOR = _method("One-shot Taylor", _by_taylor)
+TAYLOR = _method("One-shot Taylor", _by_taylor, measures=True)
 MAGNITUDE = _method("Magnitude, global", _by_magnitude)
 MAGNITUDE_UNIFORM = _method("Magnitude, uniform", _evenly)

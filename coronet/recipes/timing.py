@@ -74,7 +74,7 @@ def _measured(settings: CompressSettings, tests: int | None = None) -> Timing:
         with suppress(BudgetError):  # a tiny net cannot be made so small: then one ratio must do
             second = phase_seconds(_at(opened, SECOND_RATIO))["finetune"]
         ranking, scoring, exporting = _surroundings(opened)
-    ranked = min(settings.importance_images, tests or len(opened.data.train)) if settings.method == "taylor" else 0
+    ranked = min(settings.importance_images, tests or len(opened.data.train)) if method.measures else 0
     scored = min(REPORTED_IMAGES, tests or len(opened.data.test))
     return Timing(
         warmup=share[0] * first["warmup"],
