@@ -279,7 +279,7 @@ def test_a_guessed_name_touches_nothing_among_others(desk: Desk) -> None:
 def test_an_address_that_names_anothers_net_lists_its_run(desk: Desk) -> None:
     ids = [finished(desk, ANN) for _ in range(2)]
     query = {"model": TINY, "tab": "compare", "nets": f"own/{ids[0]},own/x", "net": f"own/{ids[1]}"}
-    wanted = Opening(desk).restore("", request_of(BEN, **query))[8]
+    wanted = Opening(desk).restore("", request_of(BEN, **query))[7]
     assert wanted == {"nets": [f"own/{ids[0]}"], "net": f"own/{ids[1]}"}
     assert {id for _, id in desk.run_names(BEN)} == set(ids)
 

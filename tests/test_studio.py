@@ -409,10 +409,21 @@ def test_an_address_names_a_ratio(written: str, ratio: float) -> None:
 
 def test_a_link_opens_tab_model_ratio_and_picture(desk: Desk) -> None:
     query = {"tab": "compare", "model": "demo/shoes", "ratio": "8", "picture": "Winter 2"}
-    tabs, model, _, cards, slider, ratio, picture, opened, *_ = Opening(desk).restore("", request(**query))
+    tabs, model, _, slider, ratio, picture, opened, *_ = Opening(desk).restore("", request(**query))
     assert (tabs.selected, model.value, slider, ratio, picture.value) == ("compare", "demo/shoes", 8.0, 8.0, "Winter 2")
     assert opened == "compare"
+
+
+def test_the_card_of_the_chosen_model_is_pressed(desk: Desk) -> None:
+    cards = ModelHandlers(desk).cards("demo/shoes", request())
     assert "data-model='demo/shoes' aria-pressed='true'" in cards
+    assert cards.count("aria-pressed='true'") == 1
+
+
+def test_the_cards_are_a_part_of_the_page(config: dict[str, Any]) -> None:
+    (cards,) = (part["props"]["value"] for part in config["components"] if part["props"].get("elem_id") == "cards")
+    for name in demo_names():
+        assert f"data-model='{name}'" in cards
 
 
 def test_what_an_address_names_in_vain_is_ignored(desk: Desk) -> None:
@@ -531,7 +542,7 @@ def test_an_address_opens_a_comparison_once(desk: Desk) -> None:
     handlers = compare_handlers(desk)
     query = {"nets": "ready/summer2winter-4x,own/none", "net": "ready/summer2winter-8x", "limit": "200", "unit": "MB"}
     query["score"] = "proxy"
-    wanted = Opening(desk).restore("", request(model=SUMMER, tab="compare", **query))[8]
+    wanted = Opening(desk).restore("", request(model=SUMMER, tab="compare", **query))[7]
     assert wanted == {
         "nets": ["ready/summer2winter-4x"],
         "net": "ready/summer2winter-8x",
@@ -1128,9 +1139,9 @@ def test_browsers_of_one_login_see_their_own_uploads_and_what_a_link_names(serve
         answer = send(client, "upload_picture", "anns.png", (tmp_path / "pictures" / "2.png").read_bytes())
     name = re.search(r"uploaded/anns-[0-9a-f]{32}", answer)
     assert name is not None
-    lists = [str(restored(server, cookie)[6]["choices"]) for cookie in (ann, ben)]
+    lists = [str(restored(server, cookie)[5]["choices"]) for cookie in (ann, ben)]
     assert [name[0] in choices for choices in lists] == [True, False]
-    assert restored(server, ben, picture=name[0])[6]["value"] == name[0]
+    assert restored(server, ben, picture=name[0])[5]["value"] == name[0]
 
 
 def test_the_page_of_the_teacher_is_closed_over_http(server: Server) -> None:

@@ -17,7 +17,6 @@ from coronet.studio.export.tab import build_export
 from coronet.studio.learn.tab import Ways, build_learn
 from coronet.studio.learn.text import MEANINGS
 from coronet.studio.model.data_box import build_data_box, connect_data_box
-from coronet.studio.model.tab import Handlers as Cards
 from coronet.studio.model.tab import Models, build_models
 from coronet.studio.outcomes import UNITS
 from coronet.studio.play.tab import build_play
@@ -108,7 +107,6 @@ def _open(
             tabs,
             choosing.model,
             models.notice,
-            models.cards,
             squeeze.slider,
             squeeze.ratio,
             choosing.picture,
@@ -151,7 +149,6 @@ class Opening:
             gr.Tabs(selected=tab) if tab else gr.skip(),
             gr.Dropdown(models, value=model),
             gr.HTML(visible=not models),
-            Cards(self._desk).cards(model, request),  # at once: what else shows them waits for torch
             ratio,
             ratio,
             gr.Dropdown(pictures, value=picture or self._desk.sample_for(model, None) or pictures[0][1]),

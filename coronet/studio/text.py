@@ -28,7 +28,6 @@ MODEL_TITLES = {
     "demo/summer2winter": "Summer → winter",
     "demo/winter2summer": "Winter → summer",
 }
-DRAWING_CARDS = "The models translate a first picture each; that takes a few seconds once."
 CHOSEN_MODEL = "The chosen model"
 SAMPLE_ALT = "{picture}, translated by {model}"
 MACS_EXACT = "As papers count: {published}. Truly computed: {true}."

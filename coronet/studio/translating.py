@@ -1,6 +1,7 @@
 """Letting a net translate a picture in the web process: few threads, small pictures, and answers that are kept."""
 
 import os
+from dataclasses import replace
 from functools import cache, lru_cache
 from math import inf
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from coronet.studio.shared import Shared
 
 if TYPE_CHECKING:
+    from coronet.checkpoints import Checkpoint
     from coronet.networks import GeneratorConfig
 
 _THREADS = 2  # of a preview: more would slow a run on the same machine down by more than they gain
@@ -18,7 +20,7 @@ _KERNELS = 128  # that torch keeps, of a thousand as usual: every slim net needs
 _LONGEST_SIDE = 512  # pixels of a previewed picture; a preview must answer in a second or two
 _MOST_KEPT = 128
 
-_configs: "Shared[GeneratorConfig]" = Shared(inf)
+_described: "Shared[Checkpoint]" = Shared(inf)
 
 
 @cache
@@ -59,10 +61,15 @@ def _translated(model: Path, modified: int, size: tuple[int, int], pixels: bytes
     return translate_picture(model, Image.frombytes("RGB", size, pixels))
 
 
-def config_of(model: Path) -> "GeneratorConfig":
-    """Give the architecture of a model's file; read once, though a class may ask for it at the same moment."""
+def description_of(model: Path) -> "Checkpoint":
+    """Give what a model's file says but its weights; read once, though a class may ask for it at the same moment."""
     prepare_torch()
     from coronet.checkpoints import load
 
     stamp = model.stat()
-    return _configs.of((model, stamp.st_mtime_ns, stamp.st_size), lambda: load(model).config)
+    return _described.of((model, stamp.st_mtime_ns, stamp.st_size), lambda: replace(load(model), weights={}))
+
+
+def config_of(model: Path) -> "GeneratorConfig":
+    """Give the architecture of a model's file."""
+    return description_of(model).config

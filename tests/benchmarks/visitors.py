@@ -58,9 +58,9 @@ class Page:
         self.events: dict[str, Any] = {}
 
     def open(self) -> None:
-        """Fetch the page and its description."""
-        self.client.get("/").raise_for_status()
-        config = self.client.get("/config").raise_for_status().json()
+        """Fetch the page, which holds its description; of scripts and styles nothing."""
+        whole = self.client.get("/").raise_for_status().text
+        config, _ = json.JSONDecoder().raw_decode(whole, whole.index("{", whole.index("window.gradio_config")))
         self.events = {event["api_name"]: event for event in config["dependencies"]}
 
     def ask(self, name: str, *data: Any) -> list[Any]:
@@ -139,6 +139,11 @@ def _visit(page: Page, plan: Plan, times: Times, all_here: threading.Barrier) ->
     time.sleep(random.uniform(0.0, plan.coming))
     with times.taken("open the page"):
         page.open()
+    with times.taken("fill the page"):
+        page.ask("restore", "")
+    with times.taken("say what the model is"):
+        page.ask("show_model", MODEL)
+        page.ask("cards", MODEL)
     source: Any = None
     with times.taken("show a picture"):
         source = page.ask("first_picture", PICTURE)[0]

@@ -18,7 +18,7 @@ from coronet.studio.edge import edge, free_box, on_any
 from coronet.studio.shelves import text as text_visitors
 from coronet.studio.shelves.owned import plain_name
 from coronet.studio.shelves.pictures import picture_words
-from coronet.studio.visitors import visitor_of
+from coronet.studio.visitors import NOBODY, Visitor, visitor_of
 
 _MOST_CARDS = 12
 _THUMBNAIL = 128  # pixels
@@ -68,7 +68,11 @@ class Handlers:
 
     def cards(self, chosen: str | None, request: gr.Request) -> str:
         """Show the models as cards, the demo models with a translation."""
-        names = list(self._desk.models(visitor_of(request)))[:_MOST_CARDS]
+        return self.cards_for(visitor_of(request), chosen)
+
+    def cards_for(self, visitor: Visitor, chosen: str | None = None) -> str:
+        """Draw the cards of the models that a visitor may see."""
+        names = list(self._desk.models(visitor))[:_MOST_CARDS]
         cards = [self._card(name, is_chosen=name == chosen) for name in names]
         return f"<ul class='cards'>{''.join(cards)}</ul>"
 
@@ -99,7 +103,9 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
     """Build this tab and its events inside the current layout."""
     notice = gr.HTML(charts.sentence(text.NO_MODEL), label=text.MODEL, visible=False, elem_id="no-model")
     gr.Markdown(f"## {text.MODELS}")
-    cards = gr.HTML(charts.sentence(text.DRAWING_CARDS), label=text.MODELS, js_on_load=_CARDS_SCRIPT, elem_id="cards")
+    handlers, model = Handlers(desk), choosing.model
+    everybodys = handlers.cards_for(NOBODY)  # a part of the page itself: there as soon as that can be drawn
+    cards = gr.HTML(everybodys, label=text.MODELS, js_on_load=_CARDS_SCRIPT, elem_id="cards")
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(f"## {text.CHOSEN_MODEL}")
@@ -109,7 +115,6 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
                 types = [".pth", ".safetensors"]
                 model_file = gr.File(label=text.MODEL_FILE, file_types=types, height=150, elem_id="model-file")
             remove = gr.Button(text_visitors.REMOVE_MODEL, size="sm", visible=False, elem_id="remove-model")
-    handlers, model = Handlers(desk), choosing.model
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
     add_model = edge(handlers.add_model)
     added = model_file.upload(

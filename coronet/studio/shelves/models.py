@@ -12,7 +12,7 @@ from coronet.model_folders import resolve_model
 from coronet.studio import text
 from coronet.studio.shelves import text as text_visitors
 from coronet.studio.shelves.owned import Limits, OwnedFiles, plain_name
-from coronet.studio.translating import prepare_torch
+from coronet.studio.translating import description_of, prepare_torch
 from coronet.studio.visitors import NOBODY, Visitor
 
 if TYPE_CHECKING:
@@ -71,11 +71,7 @@ class ModelShelf:
 
     def describe(self, name: str | None) -> tuple["GeneratorConfig", tuple[str, ...]]:
         """Give a model's architecture and the reasons why it was recognised as that."""
-        path = self.model(name)
-        prepare_torch()
-        from coronet import checkpoints
-
-        checkpoint = checkpoints.load(path)
+        checkpoint = description_of(self.model(name))
         recognised = checkpoint.lineage.get(_RECOGNISED) if self.uploaded.find(name or "") else None
         return checkpoint.config, tuple(recognised or checkpoint.reasons)
 
