@@ -1239,3 +1239,9 @@ print(inspect.getfile(gradio.HTML))
 """
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert told.stdout.strip().endswith("html.py")
+
+
+def test_an_event_without_progress_marks_no_component(config: dict[str, Any]) -> None:
+    silent = [event for event in config["dependencies"] if event["show_progress"] == "hidden"]
+    assert len(silent) > 50
+    assert {str(event["show_progress_on"]) for event in silent} == {"[]"}

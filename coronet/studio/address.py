@@ -79,7 +79,13 @@ def opened() -> str:
     """Give JavaScript that writes model, ratio, picture and run, and from then on lets every change be written."""
     keys = ("model", "ratio", "picture", "run")
     return f"""({", ".join(keys)}) => {{ window.{_GATE} = true; {"".join(_put(key, key) for key in keys)}
-  return []; }}"""
+  window.dispatchEvent(new Event("{_GATE}")); return []; }}"""
+
+
+def once_opened(script: str) -> str:
+    """Give JavaScript that runs a statement when the page is opened, now or later: what opens it would undo it."""
+    return f"""if (window.{_GATE}) {{ {script} }}
+  else window.addEventListener("{_GATE}", () => {{ {script} }}, {{once: true}});"""
 
 
 def _put(key: str, name: str) -> str:

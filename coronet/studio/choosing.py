@@ -80,15 +80,16 @@ def build_choosing() -> Choosing:
 def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:
     """Let the choices, and the cards of models, decide what the picture is."""
     handlers = Handlers(desk)
-    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     model, picture, source = choosing.model, choosing.picture, choosing.source
     picture.input(edge(handlers.show_picture), picture, source, api_name="show_picture", **hidden)
     choosing.picture_file.upload(
         edge(handlers.upload_picture),
         choosing.picture_file,
         [source, picture],
+        show_progress_on=picture,
         api_name="upload_picture",
-        **hidden,
+        api_visibility="undocumented",
     )
     picked = cards.select(edge(handlers.pick), None, model, queue=False, api_name="pick", **hidden)
     sample = edge(handlers.sample)

@@ -71,7 +71,19 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     if gate is not None:
         with page.route(text_teacher.TITLE, PATH, show_in_navbar=False):
             build_teacher(desk, gate, page)
+    _mark_nothing(page)
     return page
+
+
+def _mark_nothing(page: gr.Blocks) -> None:
+    """Let events that show no progress mark no component as busy.
+
+    Gradio 6.31 otherwise marks what each of them ever gave something to, and copies all that is marked at every event
+    of the page: with a hundred components that is a twentieth of a second each time, in which nothing can be pressed.
+    """
+    for event in page.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = []
 
 
 def _connect_address(tabs: dict[str, gr.Tab], choosing: Choosing, squeeze: Squeeze) -> None:
@@ -99,7 +111,7 @@ def _open(
     saved_run: gr.BrowserState,
     compared: gr.State,
 ) -> None:
-    hidden: dict[str, Any] = {"api_visibility": "undocumented"}
+    hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     restored = page.load(
         edge(Opening(desk).restore),
         saved_run,

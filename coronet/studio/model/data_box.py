@@ -121,7 +121,8 @@ def connect_data_box(page: gr.Blocks, desk: Desk, box: DataBox, choice: DataChoi
     removed = box.remove.click(
         edge(handlers.remove_data), box.own, shown, show_progress="hidden", api_name="remove_data", **hidden
     )
+    listed: dict[str, Any] = {**hidden, "queue": False, "show_progress": "hidden"}
     for number, event in enumerate((added, again, removed)):
-        event.success(lists, None, [box.own, box.remove], queue=False, api_name=f"list_data_{number}", **hidden)
-    page.load(lists, None, [box.own, box.remove], queue=False, api_name="list_data", **hidden)
+        event.success(lists, None, [box.own, box.remove], api_name=f"list_data_{number}", **listed)
+    page.load(lists, None, [box.own, box.remove], api_name="list_data", **listed)
     free_box(added, box.file, "data_file")

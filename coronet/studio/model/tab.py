@@ -12,6 +12,7 @@ import gradio as gr
 from PIL import Image
 
 from coronet.studio import charts, text
+from coronet.studio.address import once_opened
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge, free_box, on_any
@@ -23,11 +24,12 @@ from coronet.studio.visitors import NOBODY, Visitor, visitor_of
 _MOST_CARDS = 12
 _THUMBNAIL = 128  # pixels
 # Pressed by click or key: the button does both.
-_CARDS_SCRIPT = """
-element.addEventListener("click", (event) => {
+_PRESSED = "trigger('select', {index: 0, value: card.dataset.model});"
+_CARDS_SCRIPT = f"""
+element.addEventListener("click", (event) => {{
   const card = event.target.closest("button[data-model]");
-  if (card) trigger("select", {index: 0, value: card.dataset.model});
-});
+  if (card) {{ {once_opened(_PRESSED)} }}
+}});
 """
 
 
