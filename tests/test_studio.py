@@ -1245,3 +1245,11 @@ def test_an_event_without_progress_marks_no_component(config: dict[str, Any]) ->
     silent = [event for event in config["dependencies"] if event["show_progress"] == "hidden"]
     assert len(silent) > 50
     assert {str(event["show_progress_on"]) for event in silent} == {"[]"}
+
+
+@pytest.mark.usefixtures("config")  # a page was built
+def test_a_choice_of_a_list_that_has_changed_since_reaches_its_handler() -> None:
+    assert gr.Radio(["a"]).preprocess("b") == "b"
+    assert gr.CheckboxGroup(["a"]).preprocess(["a", "b"]) == ["a", "b"]
+    assert gr.Radio(["a"]).preprocess({"a": "b"}) is None  # type: ignore[arg-type]
+    assert gr.CheckboxGroup(["a"]).preprocess(["a", {"b": 1}]) == ["a"]  # type: ignore[list-item]

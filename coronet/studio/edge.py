@@ -48,6 +48,23 @@ def on_any(
     return happened.then(handler, inputs, outputs, api_name=api_name, **{**options, "trigger_mode": "always_last"})
 
 
+def take_old_choices() -> None:
+    """Let lists of names hand over what was chosen from them before they changed; what it names is for the handler.
+
+    Between two answers a page may send a net of the model before. Gradio 6.31 would say that it is no choice.
+    """
+    gr.Radio.preprocess = _name  # type: ignore[method-assign, assignment]
+    gr.CheckboxGroup.preprocess = _names  # type: ignore[method-assign, assignment]
+
+
+def _name(_: gr.Radio, sent: object) -> str | None:
+    return sent if isinstance(sent, str) else None
+
+
+def _names(_: gr.CheckboxGroup, sent: object) -> list[str]:
+    return [name for name in sent if isinstance(name, str)] if isinstance(sent, list) else []
+
+
 def free_box(upload: gr.events.Dependency, file: gr.File, name: str) -> None:
     """Empty a box after an upload, whether it was good or not: it is ready for the next file."""
     # Gradio 6.31 does not run `then` after a failure.

@@ -11,7 +11,7 @@ from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_
 from coronet.studio.compare.distances import Distances
 from coronet.studio.compare.tab import build_compare
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, take_old_choices
 from coronet.studio.export.kits import Shelf, kits_folder
 from coronet.studio.export.tab import build_export
 from coronet.studio.learn.tab import Ways, build_learn
@@ -34,6 +34,7 @@ _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it. A gate adds the teacher's page."""
+    take_old_choices()
     shelf, distances = Shelf(kits_folder(desk)), Distances(desk)
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}")
