@@ -146,6 +146,20 @@ def test_the_gradients_of_the_latents_rank_the_channels():
     assert any(0 not in kept.tolist() for kept in task.kept.values())
 
 
+def test_the_start_and_the_gradients_rank_the_channels_by_half():
+    """Within a group channels that neither speaks for go first, those that both speak for last."""
+    starts = {group: torch.arange(width) < width // 2 for group, width in RESNET.widths.items()}
+    task, _ = search(RESNET, importance={group: start.double() for group, start in starts.items()}, ratio=1.5)
+    gradients = {group: (torch.arange(width) % 2).float() for group, width in RESNET.widths.items()}
+    assert task.after_step({"generator": gradients}, 0.0) == {}
+    task.end_early()
+    spoken_for = {group: starts[group].long() + gradients[group].long() for group in starts}
+    assert any(len(kept) < RESNET.widths[group] for group, kept in task.kept.items())
+    for group, kept in task.kept.items():
+        gone = [channel for channel in range(RESNET.widths[group]) if channel not in kept.tolist()]
+        assert not gone or spoken_for[group][gone].max() <= spoken_for[group][kept].min()
+
+
 @pytest.mark.parametrize(("teacher", "judged"), [(True, False), (False, True)])
 def test_a_search_that_imitates_needs_no_discriminator(teacher, judged):
     """It keeps it as it is for the fine-tuning; without a teacher it plays the whole game."""
