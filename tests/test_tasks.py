@@ -132,7 +132,7 @@ def test_the_least_important_channels_go_first():
 
 
 def test_the_gradients_of_the_latents_rank_the_channels():
-    """Channels whose latents have no gradient go first, however they were ranked at the start."""
+    """Channels whose latents have no gradient go first, though the start ranks them a little higher."""
     importance = {group: torch.arange(width, 0, -1, dtype=torch.float64) for group, width in RESNET.widths.items()}
     task, _ = search(RESNET, importance=importance)
     gradients = {group: torch.ones(width) for group, width in RESNET.widths.items()}
