@@ -1,6 +1,6 @@
 """The search: latents are driven to zero along a budget plan while the generator learns, and dead channels leave it.
 
-What the channels were like at the start and the search's own gradients rank them; no lambda is tuned.
+The search's own gradients rank the channels; no lambda is tuned.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ class SearchTask(Task):
         plan: SearchPlan,
         importance: Importance,
     ) -> None:
-        """Take a hypernetwork of the dense net, and what ranks its channels alone at first, and by half later."""
+        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, per unit of cost."""
         self.dense = config
         self.hypernetwork = hypernetwork
         self.objective = objective
@@ -148,9 +148,9 @@ class SearchTask(Task):
                 self._live[group].lerp_(change, LIVE_RATE)
 
     def _importance(self) -> dict[str, Tensor]:
-        """Rank by the start and by what was followed since, per unit of cost: half of each ranks better than either."""
-        followed = _shares(per_cost(self._live, self._cost, self.hypernetwork.widths))
-        return {group: scores + followed[group] for group, scores in _shares(self._at_start).items()}
+        """Rank by what was followed since the start, per unit of cost: the output's change at the start ranks worse."""
+        is_followed = any(bool(scores.any()) for scores in self._live.values())
+        return per_cost(self._live, self._cost, self.hypernetwork.widths) if is_followed else self._at_start
 
     def _move_latents(self, gradients: Mapping[str, Tensor]) -> None:
         for group, latent in self.hypernetwork.latents.items():
@@ -201,12 +201,6 @@ class SearchTask(Task):
         self.hypernetwork = Hypernetwork(self.skeleton.axes(), **tensors)
         self.skeleton = build_hollow(self.dense.with_widths(self.hypernetwork.widths))
         self.objective.load_state(state["objective"])
-
-
-def _shares(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Divide by the sum over all groups, so that measures of other units can be added."""
-    total = max(sum(float(values.sum()) for values in scores.values()), 1e-300)
-    return {group: values / total for group, values in scores.items()}
 
 
 def _but(kept: Tensor, sizes: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
 """CoroNetGAN: search with a hypernetwork along a budget plan, then fine-tune the slim student (arXiv 2403.08261).
 
-Departures that measurements asked for: filter norms and the search's gradients rank the channels, the plan replaces a
+Departures that measurements asked for: the search's gradients rank the channels, per cost, the plan replaces a
 hand-tuned lambda, dead channels leave the network at once, and a teacher is the default (it can be off).
 """
 
+from coronet.cost import CostModel
 from coronet.hypernetwork import Hypernetwork
-from coronet.importance import Importance, producer_norm
+from coronet.importance import Importance, consumer_norm, per_cost
 from coronet.methods.base import Carry, Job, Method, Phase
 from coronet.methods.parts import fine_tune, warm_up
 from coronet.randomness import seeded
@@ -32,7 +33,8 @@ def _search(job: Job, carry: Carry) -> Training:
 
 
 def _first_ranking(job: Job) -> Importance:
-    return producer_norm(job.generator)
+    config = job.generator.config
+    return per_cost(consumer_norm(job.generator), CostModel(config, None, job.plan.budget), config.widths)
 
 
 def _after_search(training: Training) -> Carry:
