@@ -246,6 +246,8 @@ def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: P
     handlers.prepare(*chosen, [], BROWSER)
     shelf, net = handlers._shelf, find_net(desk, *chosen, NOBODY)
     wait_for(shelf, net, "running")
+    while shelf.look(net).stage != "int8":  # the packer is about to say so
+        time.sleep(0.01)
     status, button, result, code, timer, seen = handlers.look(*chosen, [], BROWSER)
     assert text.STAGES["int8"] in re.sub("<[^>]+>", "", status), "whose words are marked for the glossary"
     assert "<progress value='3' max='6'" in status

@@ -48,11 +48,17 @@ def on_any(
     return happened.then(handler, inputs, outputs, api_name=api_name, **{**options, "trigger_mode": "always_last"})
 
 
-def take_old_choices() -> None:
-    """Let lists of names hand over what was chosen from them before they changed; what it names is for the handler.
+def settle(page: gr.Blocks) -> None:
+    """Set right, on a page that is built, two things that Gradio 6.31 does at its events.
 
-    Between two answers a page may send a net of the model before. Gradio 6.31 would say that it is no choice.
+    What an event without progress gives something to is marked as busy nevertheless, and all that is marked is copied
+    at every event: with a hundred components that is a twentieth of a second each time, in which nothing can be
+    pressed. And a list refuses what was chosen before it changed, as a net of the model before: our handlers look every
+    name up themselves.
     """
+    for event in page.fns.values():
+        if event.show_progress == "hidden":
+            event.show_progress_on = []
     gr.Radio.preprocess = _name  # type: ignore[method-assign, assignment]
     gr.CheckboxGroup.preprocess = _names  # type: ignore[method-assign, assignment]
 

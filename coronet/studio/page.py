@@ -11,7 +11,7 @@ from coronet.studio.choosing import Choosing, Handlers, build_choosing, connect_
 from coronet.studio.compare.distances import Distances
 from coronet.studio.compare.tab import build_compare
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge, take_old_choices
+from coronet.studio.edge import edge, settle
 from coronet.studio.export.kits import Shelf, kits_folder
 from coronet.studio.export.tab import build_export
 from coronet.studio.learn.tab import Ways, build_learn
@@ -34,15 +34,13 @@ _RESIZE = "setTimeout(() => window.dispatchEvent(new Event('resize')), 50);"
 
 def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     """Build the whole page; nothing heavy is loaded before someone looks at it. A gate adds the teacher's page."""
-    take_old_choices()
     shelf, distances = Shelf(kits_folder(desk)), Distances(desk)
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(f"# {text.TITLE}")
         gr.HTML(charts.sentence(text.LEAD, "lead"), label=text.TITLE, padding=False)
         choosing = build_choosing()
         compared = gr.State({})  # what the address says of the comparison
-        # Outside the tabs, which are not there before they are first opened. Only a run's name is kept, which this
-        # browser knows anyway: a fixed key lets it outlive a restart of the server.
+        # Only a run's name, which this browser knows anyway: a fixed key lets it outlive a restart of the server.
         saved_run = gr.BrowserState("", storage_key="coronet-run", secret="coronet-run")
         with gr.Tabs(elem_id="tabs") as tabs:
             opened = {name: gr.Tab(text.TABS[name], id=name) for name in address.TABS}
@@ -72,19 +70,8 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
     if gate is not None:
         with page.route(text_teacher.TITLE, PATH, show_in_navbar=False):
             build_teacher(desk, gate, page)
-    _mark_nothing(page)
+    settle(page)
     return page
-
-
-def _mark_nothing(page: gr.Blocks) -> None:
-    """Let events that show no progress mark no component as busy.
-
-    Gradio 6.31 otherwise marks what each of them ever gave something to, and copies all that is marked at every event
-    of the page: with a hundred components that is a twentieth of a second each time, in which nothing can be pressed.
-    """
-    for event in page.fns.values():
-        if event.show_progress == "hidden":
-            event.show_progress_on = []
 
 
 def _connect_address(tabs: dict[str, gr.Tab], choosing: Choosing, squeeze: Squeeze) -> None:
