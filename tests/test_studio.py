@@ -56,6 +56,7 @@ from coronet.studio.squeeze import Handlers as SqueezeHandlers
 from coronet.studio.teacher.gate import Gate
 from coronet.studio.train import watching
 from coronet.studio.train.form import values_of
+from coronet.studio.train.handlers import MOVING
 from coronet.studio.train.handlers import Handlers as TrainHandlers
 from coronet.studio.train.time_lapse import time_lapse
 from tests.studios import NoLauncher, save_tiny_model, served
@@ -674,6 +675,18 @@ def test_looking_shows_the_run_and_then_only_what_changed(
     assert again[-1] == seen
     run.record(step(6))
     assert len(handlers.look(id, seen)[2].data[0].x) == 6
+
+
+def test_what_moves_is_told_until_the_state_is_another(started: tuple[TrainHandlers, str, Run], desk: Desk) -> None:
+    handlers, id, run = started
+    run.record(step(1))
+    *_, seen = handlers.look(id, {})
+    run.record(step(2))
+    progress, *_, seen = handlers.move(id, seen)
+    assert "step 2 of 10" in progress
+    desk.wish("cancel", id)
+    assert handlers.move(id, seen) == (gr.skip(),) * len(MOVING)
+    assert handlers.move("gone", seen) == (gr.skip(),) * len(MOVING)
 
 
 def test_looking_shows_what_is_kept_of_each_group(started: tuple[TrainHandlers, str, Run]) -> None:

@@ -158,7 +158,7 @@ def _visit(page: Page, plan: Plan, times: Times, all_here: threading.Barrier) ->
         if now != stamp:
             stamp = now
             with times.taken("look at what is new"):
-                page.ask("tick", plan.run, None)
+                page.ask("move", plan.run, None)
         if source and begin >= next_move:
             next_move = begin + random.uniform(0.5, 1.5) * plan.moves
             with times.taken("move the slider"):

@@ -20,6 +20,7 @@ from coronet.studio.train.routes import FILES
 from coronet.studio.visitors import visitor_of
 
 _TAB = "train"
+MOVING = (0, 2, 3, 4, 7, -1)  # progress, figure, preview, channels, losses, and what was seen, among what is shown
 _FRESH_SECONDS = 3.0  # of a figure, whose drawing costs more than all else that is new
 WISHES: dict[Wish, str] = {
     "pause": text.PAUSE,
@@ -147,6 +148,17 @@ class Handlers:
             gr.Timer(active=live_run.is_moving(job)) if changed else gr.skip(),
             now,
         )
+
+    def move(self, id: str | None, seen: Seen) -> tuple[Any, ...]:
+        """Show what moves while a run is in one state, `MOVING` of what `look` gives: a class asks for it all the time.
+
+        Gradio takes two milliseconds for every component, also for one that stays as it is.
+        """
+        shown = self.look(id, seen)
+        now = shown[-1]
+        if (now["id"], now.get("state")) != (seen.get("id"), seen.get("state")):  # the page hears of it and looks
+            return (gr.skip(),) * len(MOVING)
+        return tuple(shown[place] for place in MOVING)
 
     def _channels(self, run: Run, widths: dict[str, int] | None) -> str:
         return channel_map.channel_map(self._desk.run_channels(run, widths) if widths else ())

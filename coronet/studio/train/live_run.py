@@ -1,6 +1,7 @@
 """A run as it is this second, at a plain address, for all pages that follow it: one snapshot, shared by them.
 
-Such an answer costs a fraction of an event of Gradio's. A page asks for all the rest when the snapshot's stamp changes.
+Such an answer costs a fraction of an event of Gradio's. A page asks for what moves when the snapshot's stamp changes, and
+for all the rest when the state does, with which a stamp begins.
 """
 
 from collections.abc import Sequence
@@ -33,8 +34,9 @@ const follow = async () => {
     const now = answer.ok && await answer.json();
     if (!now || !place.isConnected) return;
     if (now.stamp === place.dataset.stamp) { place.innerHTML = now.html; return; }
+    const isOneState = now.stamp.split("-")[0] === place.dataset.stamp.split("-")[0];
     place.dataset.stamp = now.stamp;
-    trigger("select", {index: 0, value: now.stamp});
+    trigger(isOneState ? "input" : "select", {index: 0, value: now.stamp});
   } catch { return; } finally { isAsking = false; }
 };
 setInterval(follow, 2000);

@@ -20,7 +20,7 @@ from coronet.studio.shelves.runs import Wish
 from coronet.studio.squeeze import Squeeze
 from coronet.studio.train import live_run, time_lapse
 from coronet.studio.train.form import component_for, settings_form
-from coronet.studio.train.handlers import WISHES, Handlers
+from coronet.studio.train.handlers import MOVING, WISHES, Handlers
 
 _TICK_SECONDS = 2.0
 _LOOK_SECONDS = 20.0  # a page whose own questions get no answer looks nevertheless
@@ -112,9 +112,10 @@ def _build_watch(handlers: Handlers, saved_run: gr.BrowserState) -> tuple[gr.Dro
     shown = [state, panel, plot, preview, channels, result, downloads, losses, spoken, *buttons.values(), timer, seen]
     quiet: dict[str, Any] = {"show_progress": "hidden"}
     hidden = {**quiet, "api_visibility": "undocumented"}
-    look = edge(handlers.look)
-    news = [timer.tick, state.select]
-    gr.on(news, look, [run, seen], shown, queue=False, trigger_mode="once", api_name="tick", **hidden)
+    look, moving = edge(handlers.look), [shown[place] for place in MOVING]
+    once: dict[str, Any] = {"queue": False, "trigger_mode": "once", **hidden}
+    gr.on([timer.tick, state.select], look, [run, seen], shown, api_name="tick", **once)
+    state.input(edge(handlers.move), [run, seen], moving, api_name="move", **once)
     on_any([run.change], look, [run, seen], shown, queue=False, api_name="look", **hidden)
     run.change(None, run, saved_run, js=writer("run"), api_name="to_address", **hidden)
     _connect_wishes(handlers, buttons, run, seen, shown)
