@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, expect, sync_playwright
 
 from tests.studios import TINY, save_tiny_model, served
 
@@ -28,6 +28,7 @@ FLAGS = [
 # What a browser, and Gradio in it, say of requests under way when a page is left. That the studio itself did not stop
 # is checked where it is ended.
 LEAVING = ("ERR_ABORTED", "ERR_EMPTY", "AbortError", "network error", "Connection errored out", "Server stopped")
+LEAVING += ("Unexpected error 404: Not Found",)  # Gradio's words for a session that has ended; not for a missing file
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +57,17 @@ def visitor(chromium: Browser, open_studio: OpenStudio) -> Iterator[BrowserConte
     here = ("http://127.0.0.1:", "data:", "blob:")
     context.on("request", lambda request: None if request.url.startswith(here) else foreign.append(request.url))
     context.on("weberror", lambda error: problems.append(str(error.error)))
-    context.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    context.on("console", lambda message: problems.append(_with_place(message)) if message.type == "error" else None)
     yield context
     context.close()
     assert foreign == []
     # Leaving a page ends its event streams, which the browser reports; nothing else may be reported.
-    assert [problem for problem in problems if not any(word in problem for word in LEAVING)] == []
+    others = [problem for problem in problems if not any(word in problem for word in LEAVING)]
+    assert others == [], "\n".join(others)
+
+
+def _with_place(message: ConsoleMessage) -> str:
+    return f"{message.text} ({message.location.get('url', '')})"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 # What a tab shows when it has loaded, so that it is judged with its contents.
 LOADED = {
-    "model": "#cards img",
+    "model": "#facts img",
     "squeeze": "#numbers table",
     "train": "#estimate p",
     "compare": "#outcomes table",
