@@ -1,7 +1,7 @@
 """A run as it is this second, at a plain address, for all pages that follow it: one snapshot, shared by them.
 
-Such an answer costs a fraction of an event of Gradio's. A page asks for what moves when the snapshot's stamp changes, and
-for all the rest when the state does, with which a stamp begins.
+Such an answer costs a fraction of an event of Gradio's. A page asks for what moves when the snapshot's stamp changes,
+and for all the rest when the state does, with which a stamp begins.
 """
 
 from collections.abc import Sequence
