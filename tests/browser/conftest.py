@@ -28,7 +28,6 @@ FLAGS = [
 # What a browser, and Gradio in it, say of requests under way when a page is left. That the studio itself did not stop
 # is checked where it is ended.
 LEAVING = ("ERR_ABORTED", "ERR_EMPTY", "AbortError", "network error", "Connection errored out", "Server stopped")
-LEAVING += ("Unexpected error 404: Not Found",)  # Gradio's words for a session that has ended; not for a missing file
 
 
 @pytest.fixture(scope="module")

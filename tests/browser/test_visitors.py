@@ -34,9 +34,11 @@ def choices(page: Page, name: str) -> str:
 
 def keep_dark(page: Page, address: str, name: str) -> None:
     """Keep pictures of the dark page, too."""
-    page.goto(address + ("&" if "?" in address else "?") + "__theme=dark")
-    page.wait_for_timeout(2000)
-    keep_screenshots(page, f"{name}-dark")
+    dark = page.context.new_page()
+    dark.goto(address + ("&" if "?" in address else "?") + "__theme=dark")
+    dark.wait_for_timeout(2000)
+    keep_screenshots(dark, f"{name}-dark")
+    dark.close()
 
 
 def test_a_zip_of_ones_own_is_trained_on_and_seen_by_no_one_else(
