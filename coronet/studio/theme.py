@@ -36,6 +36,7 @@ table.numbers { border-collapse: collapse; width: 100%; font-variant-numeric: ta
 #presets button { flex: 0 1 5rem; }
 ul.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(15rem, 100%), 1fr)); gap: 0.8rem;
   list-style: none; margin: 0; padding: 0; }
+#facts { min-height: 6rem; } /* room for the progress of a wait */
 ul.cards li { margin: 0 !important; padding: 0 !important; }
 ul.cards button { width: 100%; height: 100%; padding: 0.7rem; text-align: left; cursor: pointer; border-radius: 8px;
   border: 2px solid var(--border-color-primary); background: var(--background-fill-primary); }

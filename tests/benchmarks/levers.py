@@ -113,16 +113,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--ratio", type=float, default=8.0)
     parser.add_argument("--minutes", type=float, default=1.5, help="of one processor")
+    parser.add_argument("--seed", type=int, default=0, help="of the runs; the scenes stay the same")
     parser.add_argument("--world", choices=WORLDS, default="shoes")
     parser.add_argument("--only", nargs="+", default=list(LEVERS), help="names of levers")
     parsed = parser.parse_args()
     scenes = parsed.out.absolute() / "scenes"
     if not scenes.exists():
         write_scenes(parsed.world, scenes, AMOUNT)
-    base = replace(BASE, data=str(scenes), ratio=parsed.ratio, minutes=parsed.minutes, **WORLDS[parsed.world])
+    given = {"ratio": parsed.ratio, "minutes": parsed.minutes, "seed": parsed.seed}
+    base = replace(BASE, data=str(scenes), **given, **WORLDS[parsed.world])
     print("| | proxy | PSNR to the truth | to the dense net | steps of search and fine-tuning |\n|---|---|---|---|---|")
     for name in parsed.only:
-        run = _done(LEVERS[name], replace(base, **LEVERS[name].settings), parsed.out / _file_name(name))
+        run = _done(LEVERS[name], replace(base, **LEVERS[name].settings), parsed.out / f"{_file_name(name)}-seed{parsed.seed}")
         print(f"| {name} | {' | '.join(_cells(run))} |", flush=True)
 
 

@@ -111,7 +111,7 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             gr.Markdown(f"## {text.CHOSEN_MODEL}")
-            facts = gr.HTML(label=text.REASONS, elem_id="facts", min_height=160)
+            facts = gr.HTML(label=text.REASONS, elem_id="facts")
         with gr.Column(scale=1, min_width=300):
             with gr.Accordion(text.ADD_MODEL, open=False):
                 types = [".pth", ".safetensors"]
