@@ -1,20 +1,20 @@
 """The command line: `python -m coronet VERB ...`, the library's verbs one to one. See `python -m coronet --help`."""
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
 
 from coronet.commands import COMMANDS, parse
 from coronet.errors import CoronetError
+from coronet.priority import wait_asleep
 
 DONE, BUG, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; give the exit status: 0 done, 2 a mistake of the user (one line on stderr), 1 a bug."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads are ten times slower on busy processors
+    wait_asleep()
     parsed = parse(arguments)
     try:
         result = COMMANDS[parsed.verb].run(parsed)

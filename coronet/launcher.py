@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from coronet.priority import SLEEPING
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -126,7 +128,7 @@ def _start_time(pid: int) -> int | None:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": str(_worker_threads()), "OMP_WAIT_POLICY": "PASSIVE"}
+    return {**os.environ, "OMP_NUM_THREADS": str(_worker_threads()), **SLEEPING}
 
 
 def _worker_threads() -> int:

@@ -1,10 +1,23 @@
-"""How a process in the background lets others go first."""
+"""How a process lets others go first: one in the background, and one whose threads wait."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
 _AUTOGROUP = Path("/proc/self/autogroup")
+
+
+SLEEPING = {"OMP_WAIT_POLICY": "PASSIVE"}  # of an environment: OpenMP's threads sleep while they wait for each other
+
+
+def wait_asleep() -> None:
+    """Let this process's threads sleep while they wait, unless it was told otherwise; before torch is loaded.
+
+    Spinning ones take the processors from those they wait for, where a run or a browser keeps them busy
+    (`tests.benchmarks.waiting`).
+    """
+    for name, value in SLEEPING.items():
+        os.environ.setdefault(name, value)
 
 
 def step_back(niceness: int) -> None:

@@ -1,4 +1,4 @@
-"""Threads that wait must sleep: on busy processors spinning ones make everything ten times slower."""
+"""Threads that wait must sleep: on busy processors spinning ones take the time of those they wait for."""
 
 import os
 import subprocess

@@ -52,9 +52,8 @@ def settle(page: gr.Blocks) -> None:
     """Set right, on a page that is built, two things that Gradio 6.31 does at its events.
 
     What an event without progress gives something to is marked as busy nevertheless, and all that is marked is copied
-    at every event: with a hundred components that is a twentieth of a second each time, in which nothing can be
-    pressed. And a list refuses what was chosen before it changed, as a net of the model before: our handlers look every
-    name up themselves.
+    at every event, while nothing can be pressed (`tests.benchmarks.opening`). And a list refuses what was chosen before
+    it changed, as a net of the model before: our handlers look every name up themselves.
     """
     for event in page.fns.values():
         if event.show_progress == "hidden":

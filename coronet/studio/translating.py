@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from coronet.priority import wait_asleep
 from coronet.studio.shared import Shared
 
 if TYPE_CHECKING:
@@ -29,11 +30,8 @@ def prepare_torch() -> None:
 
     The web process starts in seconds and stays small until someone looks at a preview. That is why the parts of the
     library that need torch are imported inside functions here and at the desk. Training never comes here.
-
-    Threads that wait for each other sleep: spinning ones make a preview ten times slower where a run or the browser
-    keeps the processors busy.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
+    wait_asleep()
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(_KERNELS))
     import torch
 

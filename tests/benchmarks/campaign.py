@@ -59,7 +59,7 @@ def _compare(out: Path, task: str, ratios: list[float], methods: list[str], rest
     command = [sys.executable, "-m", "coronet", "compare", *TASKS[task], *chosen, "--out", str(out.absolute() / task)]
     done = subprocess.run(
         command,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

@@ -4,7 +4,6 @@ Every line prints what is compared, the ratio, and the ratio aimed at. Nothing h
 """
 
 import argparse
-import os
 import socket
 import statistics
 import subprocess
@@ -187,5 +186,4 @@ def _line(what: str, ratio: float, aim: float) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     main()

@@ -124,7 +124,8 @@ def main() -> None:
     base = replace(BASE, data=str(scenes), **given, **WORLDS[parsed.world])
     print("| | proxy | PSNR to the truth | to the dense net | steps of search and fine-tuning |\n|---|---|---|---|---|")
     for name in parsed.only:
-        run = _done(LEVERS[name], replace(base, **LEVERS[name].settings), parsed.out / f"{_file_name(name)}-seed{parsed.seed}")
+        folder = parsed.out / f"{_file_name(name)}-seed{parsed.seed}"
+        run = _done(LEVERS[name], replace(base, **LEVERS[name].settings), folder)
         print(f"| {name} | {' | '.join(_cells(run))} |", flush=True)
 
 

@@ -152,7 +152,7 @@ class Handlers:
     def move(self, id: str | None, seen: Seen) -> tuple[Any, ...]:
         """Show what moves while a run is in one state, `MOVING` of what `look` gives: a class asks for it all the time.
 
-        Gradio takes two milliseconds for every component, also for one that stays as it is.
+        Every component costs Gradio time, also one that stays as it is.
         """
         shown = self.look(id, seen)
         now = shown[-1]
