@@ -51,13 +51,17 @@ def read_tensor_file(path: Path, role: Role = "generator") -> TensorFile:
 
     role: which network to take out of a file that holds several.
     """
-    kind = _kind(path)
-    digest = sha256_of(path)
+    kind, digest = look_at(path)
     if kind == "safetensors":
         metadata, tensors = read_safetensors(path)
         return TensorFile(tensors, digest, "safetensors", metadata)
     outcome, tensors = _imported(path, digest, role)
     return TensorFile(tensors, digest, str(outcome.get("format", "")), MappingProxyType({}), _notes(outcome))
+
+
+def look_at(path: Path) -> tuple[str, str]:
+    """Tell the format and the SHA-256 of a file of tensors; CheckpointError says in one line what else it is."""
+    return _kind(path), sha256_of(path)
 
 
 def sha256_of(path: Path) -> str:

@@ -1,5 +1,8 @@
 """The FID Inception: equal to pytorch-fid's on the same weights, and plain about files that are not it."""
 
+import os
+import subprocess
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +13,14 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from coronet.errors import CheckpointError, SettingsError
+from coronet.errors import CheckpointError, RunError, SettingsError
 from coronet.images import open_image, to_image, to_tensor
-from coronet.metrics import extractors
+from coronet.metrics import extractors, inception_session
 from coronet.metrics.distribution import describe, frechet_score, kernel_score
 from coronet.metrics.extractors import official_file, open_extractor
 from coronet.metrics.features import PROXY_FILE
-from coronet.metrics.inception import OFFICIAL, inception_features, load_inception
+from coronet.metrics.inception import OFFICIAL, load_inception
+from coronet.metrics.inception_session import open_inception
 from coronet.tensor_files import read_tensor_file
 from tests.inception_weights import random_weights, theirs, write_random, write_stopping_at_6e
 
@@ -112,7 +116,7 @@ def test_features_are_those_of_pytorch_fid(length, official_form, monkeypatch):
     network = theirs(random_weights(), length, monkeypatch)
     with torch.inference_mode():
         expected = network((images + 1) / 2)[0].mean(dim=(2, 3))
-    found = inception_features(load_inception(official_form, length), images)
+    found = open_inception(official_form, length).features(images)
     assert found.shape == (2, length)
     assert expected.std() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -136,7 +140,7 @@ def test_files_are_read_as_pytorch_fid_reads_them(name, size, mode, official_for
     to_image(pictures(1, side=64)[0]).resize(size).convert(mode).save(path)
     network = theirs(random_weights(), 768, monkeypatch)
     expected = fid_score.get_activations([path], network, 1, 768, "cpu", 0)
-    found = inception_features(load_inception(official_form, 768), [to_tensor(open_image(path))])
+    found = open_inception(official_form, 768).features([to_tensor(open_image(path))])
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -146,24 +150,92 @@ def test_features_are_those_of_pytorch_fid_on_real_weights(real_weights, monkeyp
     network = theirs(dict(read_tensor_file(path).tensors), 768, monkeypatch)
     with torch.inference_mode():
         expected = network((images + 1) / 2)[0].mean(dim=(2, 3))
-    np.testing.assert_allclose(inception_features(load_inception(path), images), expected, atol=1e-4)
+    np.testing.assert_allclose(open_inception(path).features(images), expected, atol=1e-4)
 
 
 @pytest.mark.slow
 def test_a_pth_as_the_official_one_is_read_through_the_sandbox(tmp_path, official_form):
     path = write_random(tmp_path / "all_blocks.pth")
     images = pictures(2)
-    by_pth, by_safetensors = (inception_features(load_inception(one), images) for one in (path, official_form))
+    by_pth, by_safetensors = (open_inception(one).features(images) for one in (path, official_form))
     np.testing.assert_array_equal(by_pth, by_safetensors)
 
 
 def test_images_of_any_sizes_share_a_batch(short_form):
-    network = load_inception(short_form)
+    network = open_inception(short_form)
     mixed = [pictures(1, side=40)[0], pictures(2, seed=1), pictures(1, side=299, seed=2)]
-    found = inception_features(network, mixed)
+    found = network.features(mixed)
     assert found.shape == (4, 768)
-    alone = [inception_features(network, [image]) for image in (mixed[0], *mixed[1], mixed[2])]
+    alone = [network.features([image]) for image in (mixed[0], *mixed[1], mixed[2])]
     np.testing.assert_allclose(found, np.concatenate(alone), atol=1e-5)
+
+
+def test_a_graph_met_again_needs_no_torchvision(short_form):
+    image = torch.zeros(3, 299, 299)
+    expected = open_inception(short_form, 768).features([image])
+    program = (
+        "import sys, torch; from pathlib import Path; from coronet.metrics.inception_session import open_inception\n"
+        "torch.set_num_threads(1)\n"
+        f"found = open_inception(Path({str(short_form)!r}), 768).features([torch.zeros(3, 299, 299)])\n"
+        "print('torchvision' in sys.modules, found[0].tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == f"False {expected[0].tolist()}\n"
+
+
+@pytest.fixture(scope="module")
+def short_graph(short_form):
+    """Give the graph of the short form."""
+    return inception_session._graph(load_inception(short_form))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: data[:-1], id="cut"),
+        pytest.param(lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], id="one bit"),
+        pytest.param(lambda data: b"", id="empty"),
+    ],
+)
+def test_a_damaged_graph_is_made_anew(short_form, short_graph, tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = []
+    monkeypatch.setattr(inception_session, "_graph", lambda network: made.append(1) or short_graph)
+    open_inception(short_form)
+    (kept,) = tmp_path.rglob("*.onnx")
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    open_inception(short_form)
+    assert (len(made), kept.read_bytes()) == (2, whole)
+    open_inception(short_form)
+    assert len(made) == 2
+
+
+def test_a_graph_of_other_features_is_refused_and_not_kept(short_form, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    other = load_inception(short_form)
+    other.blocks.Conv2d_1a_3x3.conv.weight *= 1.01
+    graph = inception_session._graph(other)
+    monkeypatch.setattr(inception_session, "_graph", lambda network: graph)
+    with pytest.raises(RunError, match=r"differ by 0\.\d+, more than 0\.0001: no FID of this machine can be trusted"):
+        open_inception(short_form)
+    assert list(tmp_path.rglob("*.onnx")) == []
+
+
+def test_without_room_for_the_graph_features_are_the_same(short_form, short_graph, tmp_path, monkeypatch):
+    images = pictures(1)
+    expected = open_inception(short_form).features(images)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setattr(inception_session, "_graph", lambda network: short_graph)
+    np.testing.assert_array_equal(open_inception(short_form).features(images), expected)
+
+
+def test_the_graphs_used_longest_ago_go(tmp_path):
+    for number in range(6):
+        inception_session._keep(tmp_path / "inception" / f"{number}.onnx", b"graph")
+        os.utime(tmp_path / "inception" / f"{number}.onnx", (number, number))
+    assert sorted(path.name for path in (tmp_path / "inception").iterdir()) == ["3.onnx", "4.onnx", "5.onnx"]
 
 
 # Which file is taken, and what is said of others

@@ -17,7 +17,7 @@ from coronet.metrics.degrade import DEGRADATIONS, degrade
 from coronet.metrics.distribution import describe, frechet_score
 from coronet.metrics.features import FEATURES, PROXY_FILE, ProxyNetwork, load_proxy, proxy_features, save_proxy
 from coronet.metrics.frechet import frechet_distance, statistics
-from coronet.metrics.inception import inception_features, load_inception
+from coronet.metrics.inception_session import open_inception
 from coronet.metrics.proxy import proxy_extractor
 from coronet.metrics.scores import interval_by_halves
 from coronet.scenes.write import draw_scene
@@ -108,10 +108,10 @@ def test_distance_rises_with_every_degradation_of_photos(network, real_data, nam
 @pytest.mark.real
 @pytest.mark.parametrize("name", PHOTOS)
 def test_distance_ranks_as_fid_768_does(network, real_data, real_weights, name):
-    inception = load_inception(real_weights / "inception_2015_12_05_to_Mixed_6e.safetensors")
+    inception = open_inception(real_weights / "inception_2015_12_05_to_Mixed_6e.safetensors")
     images = photos(real_data / PHOTOS[name], 120)
     ours = distances(images, lambda images: proxy_features(network, images))
-    theirs = distances(images, lambda images: inception_features(inception, images))
+    theirs = distances(images, inception.features)
     worse = [key for key in ours if key[0] != "none"]
     assert len(worse) == 25
     assert spearmanr([ours[key] for key in worse], [theirs[key] for key in worse]).statistic >= 0.9

@@ -9,7 +9,8 @@ from coronet.containers import plain
 from coronet.errors import CheckpointError, SettingsError
 from coronet.metrics.distribution import Extractor
 from coronet.metrics.features import PROXY_FILE
-from coronet.metrics.inception import ADVICE, OFFICIAL, SIDE, inception_features, inception_from, read_inception
+from coronet.metrics.inception import ADVICE, OFFICIAL, SIDE
+from coronet.metrics.inception_session import open_inception
 from coronet.metrics.proxy import proxy_extractor
 
 FeatureChoice = Literal["auto", "inception-2048", "inception-768", "proxy"]
@@ -42,12 +43,11 @@ def official_file() -> Path:
 
 
 def _inception_extractor(path: Path, choice: FeatureChoice) -> Extractor:
-    file = read_inception(path)
     lengths: dict[FeatureChoice, Literal[768, 2048]] = {"inception-768": 768, "inception-2048": 2048}
-    network = inception_from(file, path, lengths.get(choice))
+    network = open_inception(path, lengths.get(choice))
     last = "the average of Mixed_7c" if network.length == 2048 else "the mean of Mixed_6e"
-    official = file.sha256 == OFFICIAL.sha256
-    weights = "official weights" if official else f"weights with SHA-256 {file.sha256[:8]}"
+    official = network.sha256 == OFFICIAL.sha256
+    weights = "official weights" if official else f"weights with SHA-256 {network.sha256[:8]}"
     note = f"{plain(path.name)} is not the official file, so the score does not compare with published FIDs."
     return Extractor(
         name="inception-2048" if network.length == 2048 else "inception-768",
@@ -56,7 +56,7 @@ def _inception_extractor(path: Path, choice: FeatureChoice) -> Extractor:
             f"8-bit RGB, {SIDE} x {SIDE} by bilinear interpolation without antialiasing, {network.length} features: "
             f"{last} of the FID Inception of 2015-12-05 ({weights})"
         ),
-        fingerprint=file.sha256,
-        features=lambda images: inception_features(network, images),
+        fingerprint=network.sha256,
+        features=network.features,
         note="" if official else note,
     )

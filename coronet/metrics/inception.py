@@ -5,13 +5,11 @@ set beside published FIDs. Nothing is fetched here: `coronet download fid_incept
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -19,7 +17,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from coronet.containers import plain
 from coronet.downloads import find_item
 from coronet.errors import CheckpointError
-from coronet.metrics.features import as_saved, in_batches
 from coronet.tensor_files import TensorFile, read_tensor_file
 
 Length = Literal[768, 2048]
@@ -28,14 +25,13 @@ SIDE = 299  # pixels a side that every image is brought to
 ADVICE = f"Choose {OFFICIAL.file_name}, which 'coronet download fid_inception' fetches"
 CLASSES = 1008  # rows of the last layer, which no score uses; torchvision's ImageNet classifier has 1000
 _ONLY_2048 = "Mixed_7a.branch3x3_1.conv.weight"
-_BATCH = 8
 _LIBRARIES: list[Any] = []  # what they declare lasts as long as they live
 
 
 class FidInception(nn.Module):
     """The FID Inception: images (N, 3, H, W) in [-1, 1] to features (N, 768) or (N, 2048).
 
-    Batch norms are folded into the convolutions and channels lie last in memory: the same function, sooner done.
+    Batch norms are folded into the convolutions: the same function, sooner done.
     """
 
     def __init__(self, length: Length, weights: Mapping[str, Tensor]) -> None:
@@ -50,11 +46,10 @@ class FidInception(nn.Module):
         )
         self.eval().requires_grad_(False)
         _fold(self.blocks)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, images: Tensor) -> Tensor:
         """Give the mean of the last block over the image."""
-        features: Tensor = self.blocks(to_side(images).contiguous(memory_format=torch.channels_last))
+        features: Tensor = self.blocks(to_side(images))
         return features.mean(dim=(2, 3))
 
     @staticmethod
@@ -78,12 +73,17 @@ def read_inception(path: Path) -> TensorFile:
     Raises CheckpointError where the file is missing, damaged or has another SHA-256 than its name promises.
     """
     file = read_tensor_file(path)
-    if path.name == OFFICIAL.file_name and file.sha256 != OFFICIAL.sha256:
+    check_name(path, file.sha256)
+    return file
+
+
+def check_name(path: Path, sha256: str) -> None:
+    """Raise CheckpointError for a file that bears the official name and is not the official file."""
+    if path.name == OFFICIAL.file_name and sha256 != OFFICIAL.sha256:
         raise CheckpointError(
-            f"{plain(path.name)} has the SHA-256 {file.sha256[:8]}..., but its name says 6726825d: it is damaged or "
+            f"{plain(path.name)} has the SHA-256 {sha256[:8]}..., but its name says 6726825d: it is damaged or "
             "another file. Delete it and run: coronet download fid_inception"
         )
-    return file
 
 
 def inception_from(file: TensorFile, path: Path, length: Length | None = None) -> FidInception:
@@ -93,7 +93,7 @@ def inception_from(file: TensorFile, path: Path, length: Length | None = None) -
     have the same names and shapes.
     """
     _refuse_classifier(file, path)
-    length = length or (2048 if _ONLY_2048 in file.tensors else 768)
+    length = length or longest(file)
     for name, tensor in FidInception.expected(length).items():
         if name.endswith("num_batches_tracked"):
             continue
@@ -105,12 +105,9 @@ def inception_from(file: TensorFile, path: Path, length: Length | None = None) -
     return FidInception(length, file.tensors)
 
 
-@torch.inference_mode()
-def inception_features(network: FidInception, images: Iterable[Tensor]) -> NDArray[np.float64]:
-    """Give features (N, D) of images (3, H, W) or batches (N, 3, H, W) in [-1, 1], each as it would be saved."""
-    prepared = (to_side(as_saved(item if item.ndim == 4 else item[None])) for item in images)
-    found = [network(batch).double().numpy() for batch in in_batches(prepared, _BATCH)]
-    return np.concatenate(found) if found else np.empty((0, network.length))
+def longest(file: TensorFile) -> Length:
+    """Say how many features the blocks of a file can give at most."""
+    return 2048 if _ONLY_2048 in file.tensors else 768
 
 
 def to_side(images: Tensor) -> Tensor:

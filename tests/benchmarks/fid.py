@@ -53,7 +53,7 @@ class Taken:
 
 
 def main() -> None:
-    """Print the ratios without and with the cache of the real set; exit with 1 where the distances differ."""
+    """Print the ratios without and with what the first call leaves in the cache; exit with 1 where the distances differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--fake", type=Path, required=True)
@@ -80,7 +80,7 @@ def _compare(parsed: argparse.Namespace, folder: Path) -> None:
     theirs = ["-c", DRIVER, *map(str, pair), "--dims", length]
     ours = ["-m", "tests.benchmarks.fid", "--ours", "--real", str(pair[0]), "--fake", str(pair[1])]
     ours += ["--inception", str(whole), "--length", length]
-    commands = {"pytorch-fid": theirs, "ours": ours, "ours, real set in the cache": ours}
+    commands = {"pytorch-fid": theirs, "ours": ours, "ours, real set and network in the cache": ours}
     taken: dict[str, list[Taken]] = {name: [] for name in commands}
     for turn in range(parsed.repeats):
         environment = {"TORCH_HOME": str(folder), "XDG_CACHE_HOME": str(folder / f"cache{turn}")}
