@@ -89,12 +89,17 @@ def net(tmp_path: Path) -> Net:
     return Net("own/1", "your run 4.0×", str(path), (path,))
 
 
-def wait_for(shelf: Shelf, net: Net, state: str) -> Preparation:
+def wait_for(shelf: Shelf, net: Net, state: str = "running", stage: str | None = None) -> Preparation:
+    """Wait until a net's kit is in a state and, where one is named, at a stage."""
     end = time.monotonic() + 30
-    while (found := shelf.look(net)).state != state and time.monotonic() < end:
+    while (seen := _seen(found := shelf.look(net), stage)) != (state, stage) and time.monotonic() < end:
         time.sleep(0.01)
-    assert found.state == state
+    assert seen == (state, stage)
     return found
+
+
+def _seen(found: Preparation, stage: str | None) -> tuple[str, str | None]:
+    return found.state, found.stage if stage else None
 
 
 # Once
@@ -152,8 +157,7 @@ def test_one_is_made_after_the_other(tmp_path: Path, net: Net) -> None:
     second = Net("own/2", "", net.model, net.files)
     found = shelf.prepare(second)
     assert (found.state, found.ahead) == ("waiting", 1)
-    while shelf.look(net).stage != "int8":  # its process may not have begun
-        time.sleep(0.01)
+    wait_for(shelf, net, stage="int8")  # its process may not have begun
     packer.go.set()
     wait_for(shelf, second, "ready")
     assert len(packer.begun) == 2
@@ -246,8 +250,7 @@ def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: P
     handlers.prepare(*chosen, [], BROWSER)
     shelf, net = handlers._shelf, find_net(desk, *chosen, NOBODY)
     wait_for(shelf, net, "running")
-    while shelf.look(net).stage != "int8":  # the packer is about to say so
-        time.sleep(0.01)
+    wait_for(shelf, net, stage="int8")  # the packer is about to say so
     status, button, result, code, timer, seen = handlers.look(*chosen, [], BROWSER)
     assert text.STAGES["int8"] in re.sub("<[^>]+>", "", status), "whose words are marked for the glossary"
     assert "<progress value='3' max='6'" in status

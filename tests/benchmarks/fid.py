@@ -53,7 +53,7 @@ class Taken:
 
 
 def main() -> None:
-    """Print the ratios without and with what the first call leaves in the cache; exit with 1 where the distances differ."""
+    """Print the ratios without and with what a first call leaves in the cache; exit with 1 where distances differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--fake", type=Path, required=True)

@@ -127,6 +127,8 @@ def test_a_class_and_its_teacher(
     keep_screenshots(teacher, "teacher")
     keep_dark(teacher, f"{address}teacher", "teacher")
 
+    page.close()
+    page = visitor.new_page()
     page.goto(f"{address}?tab=train")
     expect(page.locator("#allowed-here")).to_contain_text("preset quick")
     keep_screenshots(page, "locked")
