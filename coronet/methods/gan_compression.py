@@ -69,7 +69,7 @@ def phases(job: Job) -> list[Phase]:
 
     def train(carry: Carry) -> Training:
         task = SupernetTask(fresh_student(job, choice.supernet), choice.rungs, objective)
-        return job.training(task, "search", job.lengths.search, job.search_learning_rate, carry, decay=True)
+        return job.training(task, "search", job.lengths.search, job.learning_rate, carry, decay=True)
 
     search = Phase("search", job.lengths.search, train, _after_search)
     return [warm_up(job), search, fine_tune(job, partial(evolved, job, choice), objective=objective)]

@@ -112,7 +112,9 @@ class CompressSettings(OptimisationChoices):
     # Imitating a teacher bears a higher rate and needs less of a discriminator than training from scratch.
     learning_rate: float = setting(5e-4, "Learning rate", low=1e-7, high=0.1, help="Of fine-tuning.", group="Training")
     ndf: int = setting(32, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
-    search_learning_rate: float = setting(5e-4, "Search learning rate", low=1e-7, high=0.1, group="Search")
+    search_learning_rate: float = setting(
+        1e-3, "Search learning rate", low=1e-7, high=0.1, help="Of the hypernetwork.", group="Search"
+    )
     teacher: bool = setting(
         True, "Teacher", help="Imitate the dense net; off: as the paper, ground truth only.", group="Losses"
     )
