@@ -222,20 +222,47 @@ def test_a_graph_of_other_features_is_refused_and_not_kept(short_form, tmp_path,
     assert list(tmp_path.rglob("*.onnx")) == []
 
 
-def test_without_room_for_the_graph_features_are_the_same(short_form, short_graph, tmp_path, monkeypatch):
-    images = pictures(1)
-    expected = open_inception(short_form).features(images)
+@pytest.mark.parametrize("length", [None, 768])
+def test_a_kept_graph_that_may_only_be_read_is_taken(short_form, short_graph, tmp_path, monkeypatch, length):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made = []
+    monkeypatch.setattr(inception_session, "_graph", lambda network: made.append(1) or short_graph)
+    open_inception(short_form)
+
+    def refused(*arguments, **choices):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refused)
+    assert open_inception(short_form, length).length == 768
+    assert len(made) == 1
+
+
+def test_without_room_for_the_graph_it_is_made_again(short_form, short_graph, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     (tmp_path / "file").write_text("no folder")
+    made = []
+    monkeypatch.setattr(inception_session, "_graph", lambda network: made.append(1) or short_graph)
+    assert [open_inception(short_form).length for _ in range(2)] == [768, 768]
+    assert len(made) == 2
+
+
+def test_weights_that_overflow_are_refused(short_graph, tmp_path, monkeypatch):
+    weights = {name: t for name, t in random_weights().items() if not name.startswith(("Mixed_7", "fc."))}
+    weights["Conv2d_1a_3x3.bn.weight"] = torch.full_like(weights["Conv2d_1a_3x3.bn.weight"], 3e38)
+    safetensors.torch.save_file(weights, tmp_path / "large.safetensors")
     monkeypatch.setattr(inception_session, "_graph", lambda network: short_graph)
-    np.testing.assert_array_equal(open_inception(short_form).features(images), expected)
+    with pytest.raises(CheckpointError, match="gives features that are infinite or no numbers"):
+        open_inception(tmp_path / "large.safetensors")
 
 
 def test_the_graphs_used_longest_ago_go(tmp_path):
-    for number in range(6):
-        inception_session._keep(tmp_path / "inception" / f"{number}.onnx", b"graph")
-        os.utime(tmp_path / "inception" / f"{number}.onnx", (number, number))
-    assert sorted(path.name for path in (tmp_path / "inception").iterdir()) == ["3.onnx", "4.onnx", "5.onnx"]
+    names = [tmp_path / "inception" / f"{number}.onnx" for number in range(4)]
+    for number, path in enumerate(names[:3]):
+        inception_session._keep(path, b"graph")
+        os.utime(path, (number, number))
+    assert inception_session._read(names[0]) == b"graph"  # used just now
+    inception_session._keep(names[3], b"graph")
+    assert sorted((tmp_path / "inception").iterdir()) == [names[0], names[2], names[3]]
 
 
 # Which file is taken, and what is said of others

@@ -167,9 +167,10 @@ def _read(entry: Path, shape: tuple[int, int]) -> NDArray[np.float64] | None:
     try:
         with np.load(io.BytesIO(entry.read_bytes()), allow_pickle=False) as kept:
             features = kept["features"].astype(np.float64)
-        os.utime(entry)
     except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile):
         return None
+    with suppress(OSError):  # another user's, or read-only
+        os.utime(entry)
     return features if features.shape == shape and np.isfinite(features).all() else None
 
 

@@ -20,8 +20,9 @@ def open_extractor(choice: FeatureChoice = "auto", inception: Path | None = None
     """Open the network for a choice of features; "auto" takes the best there is: 2048, else 768, else proxy.
 
     inception: a weights file; without one the official file is looked for in torch's own folder, and nothing is ever
-    fetched. Raises CheckpointError where the file is missing, damaged, another network's or lacks blocks, and
-    SettingsError where a file is named that the choice does not use.
+    fetched. Raises CheckpointError where the file is missing, damaged, another network's or lacks blocks,
+    SettingsError where a file is named that the choice does not use, and RunError where ONNX Runtime computes something
+    else than torch.
     """
     if choice == "proxy":
         if inception is not None:

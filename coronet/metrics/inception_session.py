@@ -1,6 +1,6 @@
 """The FID Inception in ONNX Runtime, whose convolutions are faster than torch's.
 
-The graph of a weights file is made once and kept in the cache; met again, it needs neither torchvision nor the weights.
+The graph of a weights file is made once and kept in the cache; met again, it needs no torchvision.
 """
 
 import hashlib
@@ -17,15 +17,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from coronet.errors import RunError
+from coronet.containers import plain
+from coronet.errors import CheckpointError, RunError
 from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.metrics.features import as_saved, in_batches
 from coronet.metrics.inception import (
+    ADVICE,
+    OFFICIAL,
     SIDE,
     FidInception,
     Length,
     check_name,
-    load_inception,
+    inception_from,
     longest,
     read_inception,
     to_side,
@@ -34,7 +37,8 @@ from coronet.sessions import session_options
 from coronet.tensor_files import look_at
 
 KEPT_GRAPHS = 3  # of 90 MB; those used longest ago go
-AGREEMENT = 1e-4  # between the features of ONNX Runtime and of torch
+GRAPH = 1  # version of how a graph is made of the weights
+AGREEMENT = 1e-4  # between the features of ONNX Runtime and of torch, times the largest where that exceeds 1
 _BATCH = 8
 _DIGEST_BYTES = 32
 
@@ -64,22 +68,31 @@ class InceptionSession:
 def open_inception(path: Path, length: Length | None = None) -> InceptionSession:
     """Open a weights file for 768 or 2048 features; without a length, for as many as the file has.
 
-    Raises CheckpointError where the file is missing, damaged, another network's or lacks blocks.
+    Raises CheckpointError where the file is missing, damaged, another network's or lacks blocks, and RunError where
+    ONNX Runtime computes something else than torch.
     """
-    length = length or longest(read_inception(path))
     _, sha256 = look_at(path)
     check_name(path, sha256)
-    entry = cache_folder() / "inception" / f"{sha256}-{length}-torch{torch.__version__}.onnx"
-    graph = _read(entry)
+    length = length or (2048 if sha256 == OFFICIAL.sha256 else longest(read_inception(path)))
+    graph = _read(_entry(sha256, length))
     if graph is not None:
         return InceptionSession(length, sha256, _start(graph))
-    network = load_inception(path, length)
+    file = read_inception(path)
+    network = inception_from(file, path, length)
     graph = _graph(network)
-    opened = InceptionSession(length, sha256, _start(graph))
-    _check(opened, network)
+    opened = InceptionSession(length, file.sha256, _start(graph))
+    _check(opened, network, path)
     with suppress(RunError, OSError):  # where nothing can be written, nothing is kept
-        _keep(entry, graph)
+        _keep(_entry(file.sha256, length), graph)
     return opened
+
+
+def _entry(sha256: str, length: Length) -> Path:
+    """Name the graph after all that it comes of, and after what it was checked in."""
+    import onnxruntime
+
+    made = f"{GRAPH}-torch{torch.__version__}-onnxruntime{onnxruntime.__version__}"
+    return cache_folder() / "inception" / f"{sha256}-{length}-{made}.onnx"
 
 
 def _start(graph: bytes) -> Any:
@@ -108,11 +121,14 @@ def _graph(network: FidInception) -> bytes:
 
 
 @torch.inference_mode()
-def _check(opened: InceptionSession, network: FidInception) -> None:
-    """Raise RunError where ONNX Runtime computes something else than torch."""
+def _check(opened: InceptionSession, network: FidInception, path: Path) -> None:
+    """Raise where features are no numbers, or others in ONNX Runtime than in torch."""
     images = torch.rand((2, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0)) * 2 - 1
-    apart = np.abs(opened._run(images) - network(images).numpy()).max()
-    if not apart <= AGREEMENT:
+    expected = network(images).numpy()
+    if not np.isfinite(expected).all():
+        raise CheckpointError(f"{plain(path.name)} gives features that are infinite or no numbers. {ADVICE}.")
+    apart = np.abs(opened._run(images) - expected).max()
+    if not apart <= AGREEMENT * max(1.0, np.abs(expected).max()):
         raise RunError(
             f"Inception's features in ONNX Runtime and in torch differ by {apart:.2g}, more than {AGREEMENT:g}: no FID "
             "of this machine can be trusted. Install the versions of requirements.txt, or measure on another machine."
@@ -124,7 +140,8 @@ def _read(entry: Path) -> bytes | None:
     with suppress(OSError):
         data = entry.read_bytes()
         if hashlib.sha256(memoryview(data)[_DIGEST_BYTES:]).digest() == data[:_DIGEST_BYTES]:
-            os.utime(entry)
+            with suppress(OSError):  # another user's, or read-only
+                os.utime(entry)
             return data[_DIGEST_BYTES:]
     return None
 

@@ -99,10 +99,10 @@ def evaluate(
     use_threads(None)
     translator = _translator(model, choices.direction)
     compare = None if reference is None else _translator(reference, choices.direction)
-    extractor = open_extractor(features, inception)
     choices = sized(choices, translator.size)
     check_direction(choices, model)
     data = open_test(data_folder(choices), data_settings(choices))
+    extractor = open_extractor(features, inception)
     paired = data.test.has_truth or compare is not None
     must = features != "auto" or inception is not None
     reason = _why_no_set(data, extractor, must=must, alone=not paired)

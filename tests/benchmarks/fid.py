@@ -90,8 +90,9 @@ def _compare(parsed: argparse.Namespace, folder: Path) -> None:
     threads = os.environ.get("OMP_NUM_THREADS", "unset")
     print(f"{counts} images, {length} features, medians of {parsed.repeats}, OMP_NUM_THREADS={threads}")
     _report({name: _median(several) for name, several in taken.items()})
-    floor = _macs(whole, parsed.length) / _macs_per_second() * parsed.images
-    print(f"floor for the features of {parsed.images} images: {floor:.1f} s")
+    images = len(list_images(pair[1]))
+    floor = _macs(whole, parsed.length) / _macs_per_second() * images
+    print(f"floor for the features of {images} images: {floor:.1f} s")
 
 
 def _report(medians: dict[str, Taken]) -> None:

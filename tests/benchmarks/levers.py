@@ -5,6 +5,7 @@ test scenes (so that nothing is ever tuned on those), and prints a Markdown tabl
 """
 
 import argparse
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
@@ -133,7 +134,10 @@ def main() -> None:
 
 
 def _done(lever: Lever, settings: CompressSettings, folder: Path) -> Run:
-    run = Run.open(folder) if (folder / SETTINGS).exists() else Run.create(folder, "compress", to_json(settings))
+    wanted = to_json(settings)
+    run = Run.open(folder) if (folder / SETTINGS).exists() else Run.create(folder, "compress", wanted)
+    if run.settings != wanted:
+        sys.exit(f"{folder} was made with other settings. Choose another folder.")
     with ExitStack() as stack:
         for patched in lever.patches:
             stack.enter_context(patched())
