@@ -62,6 +62,7 @@ def test_from_the_first_look_to_the_onnx_file(
     open_tab(elsewhere, "Train")
     expect(elsewhere.locator("#progress .state")).to_contain_text("Paused")
     elsewhere.get_by_role("button", name="Resume").click()
+    expect(elsewhere.locator("#progress .state")).not_to_contain_text("Paused")  # a page closed earlier asks nothing
     elsewhere.close()
 
     page.reload()
