@@ -85,7 +85,7 @@ def table(cells: Mapping[Cell, Mapping[str, Found]], score: str) -> str:
 def wins(cells: Mapping[Cell, Mapping[str, Found]], score: str) -> str:
     """Count the cells in which each method is best, and those in which the next one is further away than the noise.
 
-    Noise is the root of the summed squares of both standard deviations over the seeds.
+    Noise is the root of the summed squares of both standard deviations over the seeds; one seed tells nothing of it.
     """
     count: dict[str, int] = {}
     clear: dict[str, int] = {}
@@ -98,7 +98,11 @@ def wins(cells: Mapping[Cell, Mapping[str, Found]], score: str) -> str:
             if name != best
         ]
         clear[best] = clear.get(best, 0) + all(gaps)
-    told = [f"{name} in {number} of {len(cells)}, beyond the noise in {clear[name]}" for name, number in count.items()]
+    several = all(len(one.values) > 1 for found in cells.values() for one in found.values())
+    told = [
+        f"{name} in {number} of {len(cells)}" + (f", beyond the noise in {clear[name]}" if several else "")
+        for name, number in count.items()
+    ]
     return f"Best: {'; '.join(told)}."
 
 
