@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -125,6 +125,14 @@ def locked_folder(path: Path, *, wait: bool = True) -> Iterator[bool]:
             yield True
     finally:
         os.close(descriptor)
+
+
+def keep_newest(folder: Path, pattern: str, count: int) -> None:
+    """Delete the files used longest ago until `count` are left; another process may delete them, too."""
+    with suppress(OSError):
+        by_age = sorted(folder.glob(pattern), key=lambda kept: kept.stat().st_mtime)
+        for old in by_age[:-count]:
+            old.unlink(missing_ok=True)
 
 
 def cache_folder() -> Path:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from coronet.errors import RunError
-from coronet.files import cache_folder, make_folder, write_atomic
+from coronet.files import cache_folder, keep_newest, make_folder, write_atomic
 from coronet.images import to_levels
 from coronet.metrics.frechet import FrechetDistance, frechet_with_interval
 from coronet.metrics.kernel import SUBSETS, KernelDistance, kernel_distance
@@ -179,7 +179,4 @@ def _keep(entry: Path, features: NDArray[np.float64]) -> None:
     packed = io.BytesIO()
     np.savez(packed, features=features.astype(np.float32))  # what the networks compute in
     write_atomic(entry, packed.getvalue())
-    with suppress(OSError):  # another process may delete, too
-        by_age = sorted(entry.parent.glob("*.npz"), key=lambda kept: kept.stat().st_mtime)
-        for old in by_age[:-KEPT_SETS]:
-            old.unlink(missing_ok=True)
+    keep_newest(entry.parent, "*.npz", KEPT_SETS)

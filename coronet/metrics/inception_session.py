@@ -19,7 +19,7 @@ from torch import Tensor
 
 from coronet.containers import plain
 from coronet.errors import CheckpointError, RunError
-from coronet.files import cache_folder, make_folder, write_atomic
+from coronet.files import cache_folder, keep_newest, make_folder, write_atomic
 from coronet.metrics.features import as_saved, in_batches
 from coronet.metrics.inception import (
     ADVICE,
@@ -33,7 +33,7 @@ from coronet.metrics.inception import (
     read_inception,
     to_side,
 )
-from coronet.sessions import session_options
+from coronet.runtime import start_session
 from coronet.tensor_files import look_at
 
 KEPT_GRAPHS = 3  # of 90 MB; those used longest ago go
@@ -82,7 +82,7 @@ def open_inception(path: Path, length: Length | None = None) -> InceptionSession
     graph = _graph(network)
     opened = InceptionSession(length, file.sha256, _start(graph))
     _check(opened, network, path)
-    with suppress(RunError, OSError):  # where nothing can be written, nothing is kept
+    with suppress(RunError):  # where nothing can be written, nothing is kept
         _keep(_entry(file.sha256, length), graph)
     return opened
 
@@ -96,10 +96,7 @@ def _entry(sha256: str, length: Length) -> Path:
 
 
 def _start(graph: bytes) -> Any:
-    import onnxruntime
-
-    options = session_options(torch.get_num_threads())
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    return start_session(graph, "Inception's graph", threads=torch.get_num_threads())
 
 
 def _graph(network: FidInception) -> bytes:
@@ -149,6 +146,4 @@ def _read(entry: Path) -> bytes | None:
 def _keep(entry: Path, graph: bytes) -> None:
     make_folder(entry.parent)
     write_atomic(entry, hashlib.sha256(graph).digest() + graph)
-    by_age = sorted(entry.parent.glob("*.onnx"), key=lambda kept: kept.stat().st_mtime)
-    for old in by_age[:-KEPT_GRAPHS]:
-        old.unlink(missing_ok=True)
+    keep_newest(entry.parent, "*.onnx", KEPT_GRAPHS)
