@@ -5,7 +5,7 @@ import gradio as gr
 from coronet.studio.learn.style import LESSON_CSS
 
 CSS = """
-.gradio-container { max-width: 1240px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1240px !important; margin: 0 auto !important; }
 h1 { font-size: 1.9rem !important; margin: 0.4rem 0 0 !important; }
 h2 { font-size: 1.25rem !important; margin: 1.2rem 0 0 !important; }
 .lead { font-size: 1.05rem; max-width: 46rem; }

@@ -26,8 +26,10 @@ def test_from_the_first_look_to_the_onnx_file(
     page.goto(address)
 
     expect(page.locator("h1")).to_have_text("CoroNet Studio")
+    wide = page.locator(".gradio-container").bounding_box()["width"]
     open_tab(page, "Squeeze")
     expect(page.locator("#numbers table")).to_be_visible()
+    assert page.locator(".gradio-container").bounding_box()["width"] == wide, "the page keeps its width"
     for name in ("input", "dense", "slim"):
         expect(page.locator(f"#{name} img")).to_be_visible()
         assert page.locator(f"#{name} img").get_attribute("alt")
