@@ -16,6 +16,7 @@ from coronet.objectives import tapped
 from coronet.recipes.settings import MAX_STEPS
 from coronet.search import SearchPlan
 from coronet.slimming import slim
+from coronet.tasks import GeneratorTask
 from coronet.training import fit
 from tests.games import RESNET, UNET, batches, compression_job, differences, net, start, stored
 from tests.nets import TINY, random_kept, random_net
@@ -160,6 +161,18 @@ def test_the_distillation_by_hand():
     assert float(moves[0][1]["distillation"].detach()) == pytest.approx(0.01 * total, rel=1e-4)
     expected = 10.0 * (ours.images - theirs.images).abs().mean()
     assert float(moves[0][1]["reconstruction"].detach()) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["paired", "unpaired"])
+def test_discriminators_rest_in_the_distillation_too(kind):
+    job = compression_job(RESNET, kind, teacher=True)
+    task = GeneratorTask(net(RESNET, 5), Distillation(job.objective, RESNET, RESNET, 0), judged_every=3)
+    judged = []
+    for step in fit(start(task, steps=4), job.batch_at):
+        judged.append(any(name.startswith("discriminator") for name in step.losses))
+        assert any(name.startswith("adversarial") for name in step.losses) == judged[-1]
+        assert "distillation" in step.losses
+    assert judged == [True, False, False, True]
 
 
 def test_four_layers_are_tapped():

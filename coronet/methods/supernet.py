@@ -124,6 +124,13 @@ class Distillation(Objective):
         """Those of the game."""
         return self._game.pools()
 
+    def unjudged(self) -> "Distillation":
+        """Give the same game without its discriminators."""
+        quiet = copy(self)
+        quiet._game = self._game.unjudged()
+        quiet.networks = quiet._game.networks | {"maps": self.networks["maps"]}
+        return quiet
+
     def play(
         self, translate: Translate, kept: Kept, batch: Batch, random: torch.Generator
     ) -> Iterator[tuple[Players, Losses]]:

@@ -83,6 +83,7 @@ class Lever:
 LEVERS = {
     "as it is": Lever(),
     "no search: one-shot Taylor cut": Lever({"method": "taylor"}),
+    "no search: magnitude pruning": Lever({"method": "magnitude"}),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
     "ranking: change of the output before the search (its gradients)": Lever(patches=_ranked(_taylor, 0.0)),
