@@ -81,18 +81,21 @@ def to_onnx(
     path: Path,
     *,
     images: Sequence[Tensor],
+    calibration: Sequence[Tensor] = (),
     precision: Precision = "fp32",
     lineage: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Exported:
     """Write a generator, in evaluation mode, as one ONNX file for any batch and size; the generator stays as it is.
 
-    images: each (1, C, H, W) in [-1, 1]; the file is compared with torch on them and int8 takes its ranges from them,
-    synthetic ones stand in for none. lineage: JSON values for the file's metadata. force: accept an fp16 or int8 model
-    below its LEAST_PSNR. Raises DataError for unusable images, ExportError where the file computes something else than
-    the generator, RunError where it cannot be written. `path` is not touched before all checks have passed.
+    images: each (1, C, H, W) in [-1, 1]; the file is compared with torch on them, synthetic ones stand in for none.
+    calibration: other ones like them, from which int8 takes its ranges; without any it takes them from `images`.
+    lineage: JSON values for the file's metadata. force: accept an fp16 or int8 model below its LEAST_PSNR. Raises
+    DataError for unusable images, ExportError where the file computes something else than the generator, RunError
+    where it cannot be written. `path` is not touched before all checks have passed.
     """
-    return to_onnx_forms(generator, {precision: path}, images=images, lineage=lineage, force=force)[0]
+    forms = {precision: path}
+    return to_onnx_forms(generator, forms, images=images, calibration=calibration, lineage=lineage, force=force)[0]
 
 
 def to_onnx_forms(
@@ -100,6 +103,7 @@ def to_onnx_forms(
     paths: Mapping[Precision, Path],
     *,
     images: Sequence[Tensor],
+    calibration: Sequence[Tensor] = (),
     lineage: Mapping[str, Any] | None = None,
     force: bool = False,
     tell: Callable[[Precision], None] = lambda _: None,
@@ -108,7 +112,7 @@ def to_onnx_forms(
 
     tell: is given each precision when it is begun.
     """
-    for image in images:
+    for image in (*images, *calibration):
         _check_image(image, generator.config)
     with ExitStack() as stack:
         temporary = {precision: stack.enter_context(atomic_path(path)) for precision, path in paths.items()}
@@ -117,12 +121,14 @@ def to_onnx_forms(
         exact = exact_model(network)
         describe(exact, network.config, "fp32", lineage or {})
         real, compared = _checks(network, _runtime(exact), images)
+        examples = [image.detach().to("cpu", torch.float32) for image in calibration]
+        examples = examples or [one.image for one in compared]
         made = []
         for precision, path in paths.items():
             model, results = exact, compared
             if precision != "fp32":
                 tell(precision)
-                model = _CONVERSIONS[precision](_copy(exact), [one.image for one in compared])
+                model = _CONVERSIONS[precision](_copy(exact), examples)
                 describe(model, network.config, precision, lineage or {})
                 results = _rerun(compared, _runtime(model))
             difference, decibels = _scores(results)

@@ -112,6 +112,11 @@ class Objective(ABC):
     def pools(self) -> dict[str, ImagePool]:
         """Give the image pools, by name."""
 
+    @property
+    def imitates(self) -> bool:
+        """Whether the generator is told what the teacher makes, so that it can learn without discriminators."""
+        return self.teacher is not None and bool(self.weights.imitation or self.weights.features)
+
     def unjudged(self) -> "Objective":
         """Give the same game without its discriminators: nobody hears what they say, and they learn nothing."""
         quiet = copy(self)
@@ -140,7 +145,7 @@ class Objective(ABC):
 
     def imitate(self, translation: Translation, batch: Batch, kept: Kept) -> Losses:
         """Give the distances to the teacher's images and features, where there is a teacher."""
-        if self.teacher is None or not (self.weights.imitation or self.weights.features):
+        if self.teacher is None or not self.imitates:
             return {}
         wanted = self.teacher.translate(batch.source, kept)
         losses = {}

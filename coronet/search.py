@@ -93,7 +93,7 @@ class SearchTask(Task):
         They would take most of the time of a step, and judge a net that will not be.
         """
         weights = self.hypernetwork.weights()
-        game = self.objective.unjudged() if self.objective.teacher else self.objective
+        game = self.objective.unjudged() if self.objective.imitates else self.objective
         yield from game.play(lambda images: tapped(self.skeleton, images, weights), self.kept, batch, random)
 
     @torch.no_grad()

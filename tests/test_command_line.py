@@ -6,17 +6,19 @@ import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from coronet import quantisation
 from coronet.__main__ import main
 from coronet.checkpoints import Checkpoint, load, save
 from coronet.commands import COMMANDS
 from coronet.images import open_image, to_tensor
 from coronet.runs import Run
-from tests.worlds import CONFIGS, SIDE, make_model, make_world, random_weights
+from tests.worlds import CONFIGS, SIDE, TEST_IMAGES, TRAINING_IMAGES, make_model, make_world, random_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -405,6 +407,23 @@ def test_export_checks_what_it_writes(stage, onnx, capsys):
     assert found.keys() >= {"path", "bytes", "sha256", "max_abs_difference", "psnr_db"}
     assert found["bytes"] == (stage / "x.onnx").stat().st_size < onnx.stat().st_size
     assert found["checked_on"] == "real images"
+
+
+@pytest.mark.parametrize("has_training_images", [True, False])
+def test_int8_takes_its_ranges_from_training_images(has_training_images, stage, tmp_path, capsys, monkeypatch):
+    folder = make_world("unpaired", tmp_path / "unpaired")
+    if not has_training_images:
+        for side in "AB":
+            rmtree(folder / f"train{side}")
+    given = []
+    quantise = quantisation.quantise
+    monkeypatch.setattr(quantisation, "quantise", lambda model, images: given.extend(images) or quantise(model, images))
+    answer(stage, capsys, *EXPORT, "--precision", "int8", "--data", str(folder), "--image-size", "32", "--force")
+    paths = sorted((folder / "testA").iterdir())
+    tests = [to_tensor(open_image(path))[None].numpy() for path in paths]
+    assert len(given) == (TRAINING_IMAGES if has_training_images else TEST_IMAGES)
+    for image in given:
+        assert any((image == test).all() for test in tests) != has_training_images
 
 
 def test_benchmark_sets_models_side_by_side(stage, onnx, capsys):

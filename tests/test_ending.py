@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import pytest
+from PIL import Image
 from torch import nn
 
 from coronet.checkpoints import load
@@ -97,6 +98,17 @@ def test_the_batch_statistics_of_a_net_that_was_cut_and_not_tuned_are_its_own(st
     end_at(run, 5)
     norms = [module for module in finished[0].carry.student.modules() if isinstance(module, nn.BatchNorm2d)]
     assert norms
+    assert all(norm.num_batches_tracked == 1 for norm in norms)
+
+
+def test_a_run_on_images_of_unequal_sizes_can_end_early(stage, tmp_path, finished):
+    folder = make_world("paired", tmp_path / "unequal")
+    for path in sorted((folder / "train").iterdir())[::2]:
+        with Image.open(path) as image:
+            image.resize((2 * image.width, 3 * image.height)).save(path)
+    run = create(tmp_path / "run", stage, "unet", data=str(folder), preprocess="none")
+    end_at(run, 5)
+    norms = [module for module in finished[0].carry.student.modules() if isinstance(module, nn.BatchNorm2d)]
     assert all(norm.num_batches_tracked == 1 for norm in norms)
 
 

@@ -68,6 +68,14 @@ def test_every_method_meets_the_ratio(method, stage, tmp_path, monkeypatch):
     assert bool(measured) == METHODS[method].measures  # as its time is estimated
 
 
+def test_what_only_a_discriminator_teaches_is_judged_in_every_step(stage, tmp_path):
+    choices = {"lambda_distill": 0.0, "lambda_feature": 0.0, "finetune_steps": 5}
+    run = compress(stage, tmp_path / "run", "unpaired", **choices)
+    taught = [event["losses"].keys() for event in run.events() if event["phase"] != "warmup"]
+    assert len(taught) == 9
+    assert all(losses == {"adversarial", "discriminator"} for losses in taught)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_takes_minutes(method, stage, tmp_path):
     run = Run.create(

@@ -15,9 +15,9 @@ from coronet.checkpoints import Checkpoint, load, load_folder, resolve_model
 from coronet.demos import find_demo
 from coronet.errors import CoronetError, RunError
 from coronet.files import harmless_name
-from coronet.recipes.opening import check_direction, check_rgb, check_sides, sized, test_images
+from coronet.recipes.opening import check_direction, check_rgb, check_sides, sized, test_images, training_images
 from coronet.recipes.settings import DataChoices
-from coronet.recipes.verbs import CALIBRATION_IMAGES
+from coronet.recipes.verbs import EXPORT_IMAGES
 from coronet.runs import SETTINGS, Run
 from coronet.settings import fields_of, from_json
 
@@ -30,7 +30,8 @@ class Finished:
 
     name: harmless as a file name. weights: the file. origin, data: the model it was made from (itself, without a run)
     and the images it has learned from, as their user named them; "" where unknown. images: test images (1, 3, H, W)
-    in [-1, 1], at most 32; `note` says why there are none. verb, report: of the run; empty without one.
+    in [-1, 1], at most 32; `note` says why there are none. calibration: as many training images for int8's ranges.
+    verb, report: of the run; empty without one.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Finished:
     origin: str
     data: str
     images: tuple[Tensor, ...]
+    calibration: tuple[Tensor, ...]
     note: str
     verb: str
     report: Mapping[str, Any]
@@ -59,7 +61,7 @@ def open_finished(model: str, given: Mapping[str, Any] = _NOTHING) -> Finished:
     checkpoint = load(path, direction=direction)
     check_rgb(model, checkpoint.config.input_channels, checkpoint.config.output_channels)
     origin = _origin(run) if run else model
-    images, note = _images(values, checkpoint, origin, must="data" in given)
+    (images, calibration), note = _images(values, checkpoint, origin, must="data" in given)
     return Finished(
         name=harmless_name(Path(model).stem if find_demo(model) or path.is_file() else path.resolve().name, "model"),
         checkpoint=checkpoint,
@@ -67,6 +69,7 @@ def open_finished(model: str, given: Mapping[str, Any] = _NOTHING) -> Finished:
         origin=origin,
         data=str(run.settings.get("data", "")) if run else "",
         images=images,
+        calibration=calibration,
         note=note,
         verb=run.verb if run else "",
         report=report,
@@ -96,18 +99,19 @@ def _origin(run: Run) -> str:
 
 def _images(
     values: Mapping[str, Any], checkpoint: Checkpoint, origin: str, *, must: bool
-) -> tuple[tuple[Tensor, ...], str]:
-    """Read test images; where there are none, raise if they must be there, else say why."""
+) -> tuple[tuple[tuple[Tensor, ...], tuple[Tensor, ...]], str]:
+    """Read test and training images; where there are none, raise if they must be there, else say why."""
     if not values.get("data"):
-        return (), "No data are known for this model: it was checked on synthetic images. Name some with --data."
+        return ((), ()), "No data are known for this model: it was checked on synthetic images. Name some with --data."
     try:
         choices = sized(from_json(DataChoices, values), checkpoint.config.image_size)
         check_direction(choices, origin)
-        images = tuple(test_images(choices, CALIBRATION_IMAGES))
-        for image in images:
+        images = tuple(test_images(choices, EXPORT_IMAGES))
+        calibration = tuple(training_images(choices, EXPORT_IMAGES))
+        for image in (*images, *calibration):
             check_sides(image, checkpoint.config.size_multiple)
     except CoronetError as error:
         if must:
             raise
-        return (), f"It was checked on synthetic images, for its own could not be read: {error}"
-    return images, ""
+        return ((), ()), f"It was checked on synthetic images, for its own could not be read: {error}"
+    return (images, calibration), ""

@@ -116,7 +116,10 @@ def _made(finished: Finished, folder: Path, wanted: Sequence[Precision], tell: T
     lineage = finished.checkpoint.lineage
     lineage = lineage | ({"kept": "see safetensors"} if "kept" in lineage else {})
     paths = {precision: folder / f"{precision}.onnx" for precision in wanted}
-    exported = to_onnx_forms(generator, paths, images=finished.images, lineage=lineage, force=True, tell=tell)
+    images, calibration = finished.images, finished.calibration
+    exported = to_onnx_forms(
+        generator, paths, images=images, calibration=calibration, lineage=lineage, force=True, tell=tell
+    )
     tell("time")
     timed = measure(
         [(one.precision, one.path) for one in exported],
@@ -173,7 +176,7 @@ def _fingerprint(finished: Finished, wanted: Sequence[Precision]) -> str:
         "cpu": processor_name(),
     }
     digest = hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=8)
-    for image in finished.images:
+    for image in (*finished.images, *finished.calibration):
         digest.update(image.numpy().tobytes())
     for module in (tracing.__file__, quantisation.__file__, export.__file__, __file__):
         digest.update(Path(module).read_bytes())

@@ -70,6 +70,11 @@ def open_dataset(root: Path, settings: DataSettings, *, cache_bytes: int = CACHE
     return _open(root, layout, Reader(settings, layout.kind, cache_bytes))
 
 
+def has_training_images(root: Path) -> bool:
+    """Whether a folder has more than tests. Raises DataError where it has no layout."""
+    return bool(find_layout(root).train)
+
+
 def open_test(root: Path, settings: DataSettings, *, cache_bytes: int = CACHE_BYTES) -> Dataset:
     """Open a folder for its test images alone: where it has a test folder, that suffices and `train` is empty."""
     check_sizes(settings)

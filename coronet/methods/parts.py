@@ -39,7 +39,7 @@ def fine_tune(
         student = carry.student if carry.student is not None else job.generator
         kept = carry.kept if carry.kept is not None else keep_all(job.generator.config.widths)
         game = objective or job.objective
-        judged_every = ROUND if game.teacher else 1  # in the steps between it imitates, which is sooner done
+        judged_every = ROUND if game.imitates else 1  # in the steps between it imitates, which is sooner done
         task = GeneratorTask(student, game, kept=kept, ema=job.ema, judged_every=judged_every)
         steps = job.lengths.finetune
         return job.training(task, "finetune", steps, job.learning_rate, carry, decay=True, shares=shares)

@@ -124,6 +124,11 @@ class Distillation(Objective):
         """Those of the game."""
         return self._game.pools()
 
+    @property
+    def imitates(self) -> bool:
+        """Always: the maps do."""
+        return True
+
     def unjudged(self) -> "Distillation":
         """Give the same game without its discriminators."""
         quiet = copy(self)

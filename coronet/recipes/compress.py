@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import torch
+import torch.nn.functional as F
 
 from coronet import clock
 from coronet.methods import METHODS, Carry, Job
@@ -54,5 +55,6 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
 def _measure_statistics(carry: Carry, job: Job) -> None:
     """Measure the batch statistics of a net that was cut and not tuned: those it brought are of the wider net."""
     assert carry.student is not None
-    images = torch.cat([job.batch_at(step).source for step in range(STATISTICS_BATCHES)])
-    recalibrate(carry.student.eval(), images)
+    sources = [job.batch_at(step).source for step in range(STATISTICS_BATCHES)]
+    size = sources[0].shape[-2:]  # without a crop they differ
+    recalibrate(carry.student.eval(), torch.cat([F.interpolate(images, size, mode="bilinear") for images in sources]))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from coronet.checkpoints import Family, build_generator, companions, load, load_discriminator
-from coronet.datasets import Batch, Dataset, DataSettings, Item, open_dataset, open_test
+from coronet.datasets import Batch, Dataset, DataSettings, Item, has_training_images, open_dataset, open_test
 from coronet.demos import find_demo
 from coronet.errors import CheckpointError, DataError, SettingsError
 from coronet.networks import DiscriminatorConfig, Generator, GeneratorConfig, PatchDiscriminator, build, initialise
@@ -107,9 +107,16 @@ def batches(data: Dataset, choices: OptimisationChoices, device: torch.device, m
 
 
 def calibration_images(data: Dataset, count: int, device: torch.device) -> Iterator[Tensor]:
-    """Give training images (1, C, H, W) on which importance is measured; always the same ones."""
+    """Give training images (1, C, H, W) on which importance or int8's ranges are measured; always the same ones."""
     for step in range(min(count, len(data.train))):
         yield data.train.batch(step, batch_size=1, seed=0).source.to(device)
+
+
+def training_images(choices: DataChoices, most: int) -> Iterator[Tensor]:
+    """Give at most `most` inputs (1, 3, H, W) for int8 to take its ranges from; none where all images are tests."""
+    folder = data_folder(choices)
+    if has_training_images(folder):
+        yield from calibration_images(open_dataset(folder, data_settings(choices)), most, torch.device("cpu"))
 
 
 def spread_items(data: Dataset, most: int) -> Iterator[Item]:
@@ -221,19 +228,20 @@ def _objective(
         imitation=choices.lambda_distill if isinstance(choices, CompressSettings) else 0.0,
         features=choices.lambda_feature if isinstance(choices, CompressSettings) else 0.0,
     )
-    _check_anything_to_learn(weights, data, teacher, networks)
-    if data.kind == "paired":
-        return PairedObjective(weights, teacher, networks)
-    return UnpairedObjective(weights, teacher, networks, choices.pool_size)
+    objective: Objective = (
+        PairedObjective(weights, teacher, networks)
+        if data.kind == "paired"
+        else UnpairedObjective(weights, teacher, networks, choices.pool_size)
+    )
+    _check_anything_to_learn(objective, data)
+    return objective
 
 
-def _check_anything_to_learn(
-    weights: LossWeights, data: Dataset, teacher: Teacher | None, networks: dict[str, nn.Module]
-) -> None:
-    taught = teacher is not None and (weights.imitation or weights.features)
+def _check_anything_to_learn(objective: Objective, data: Dataset) -> None:
+    weights, networks = objective.weights, objective.networks
     judged = weights.gan and "discriminator" in networks
     compared = weights.reconstruction if data.kind == "paired" else weights.cycle and "backward" in networks
-    if not (taught or judged or compared):
+    if not (objective.imitates or judged or compared):
         raise SettingsError(
             f"Every loss that {data.kind} data allow has the weight 0, so there is nothing to learn from. Raise one of "
             "lambda_gan, lambda_L1, lambda_A, lambda_distill or lambda_feature."

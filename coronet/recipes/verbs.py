@@ -34,6 +34,7 @@ from coronet.recipes.opening import (
     data_settings,
     sized,
     test_images,
+    training_images,
 )
 from coronet.recipes.preview import Preview, preview
 from coronet.recipes.scoring import check_countable, set_scores
@@ -42,7 +43,7 @@ from coronet.sessions import peak_memory
 
 __all__ = ["Preview", "benchmark", "evaluate", "export", "inspect", "preview", "translate"]
 
-CALIBRATION_IMAGES = 32
+EXPORT_IMAGES = 32
 
 
 def inspect(model: str) -> dict[str, Any]:
@@ -125,14 +126,26 @@ def evaluate(
 def export(
     model: str, out: Path, *, precision: Precision = "fp32", data: DataChoices | None = None, force: bool = False
 ) -> dict[str, Any]:
-    """Write an ONNX file and its equality check on test images of `data`, or on synthetic ones without it."""
+    """Write an ONNX file and its equality check on test images of `data`, or on synthetic ones without it.
+
+    int8 takes its ranges from training images where `data` has some.
+    """
     use_threads(None)
     checkpoint = load(resolve_model(model), direction="AtoB" if data is None else data.direction)
-    images = []
+    images, calibration = [], []
     if data is not None and data.data:
-        images = list(test_images(sized(data, checkpoint.config.image_size), CALIBRATION_IMAGES))
-    generator = build_generator(checkpoint)
-    result = to_onnx(generator, out, images=images, precision=precision, lineage=checkpoint.lineage, force=force)
+        choices = sized(data, checkpoint.config.image_size)
+        images = list(test_images(choices, EXPORT_IMAGES))
+        calibration = list(training_images(choices, EXPORT_IMAGES)) if precision == "int8" else []
+    result = to_onnx(
+        build_generator(checkpoint),
+        out,
+        images=images,
+        calibration=calibration,
+        precision=precision,
+        lineage=checkpoint.lineage,
+        force=force,
+    )
     return result.to_json()
 
 
