@@ -2,7 +2,7 @@
 
 The first two look at the consumers' side. The filter norm, which magnitude pruning goes by, looks at the producers'
 and says nothing in front of a norm layer, which rescales what they make.
-Scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
+Taylor scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -148,7 +148,7 @@ class SearchTask(Task):
                 self._live[group].lerp_(change, LIVE_RATE)
 
     def _importance(self) -> dict[str, Tensor]:
-        """Rank by what was followed since the start, per unit of cost: the output's change at the start ranks worse."""
+        """Rank by what was followed since the first step, per unit of cost; before it by what the search was given."""
         is_followed = any(bool(scores.any()) for scores in self._live.values())
         return per_cost(self._live, self._cost, self.hypernetwork.widths) if is_followed else self._at_start
 

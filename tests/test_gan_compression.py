@@ -242,7 +242,7 @@ def test_the_evolved_student_is_no_worse_than_the_widths_of_a_brute_force_search
     assert found == [best]
 
 
-def test_widths_are_judged_on_images_that_no_phase_is_shown():
+def test_widths_are_judged_on_draws_that_no_phase_has():
     job, asked = compression_job(RESNET, "unpaired", teacher=True), []
     batch_at = job.batch_at
     job = replace(job, batch_at=lambda step: asked.append(step) or batch_at(step))

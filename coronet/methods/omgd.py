@@ -12,9 +12,10 @@ tint, and the method says so in its title.
 Pix2Pix has a second teacher, as narrow as the student and deeper, which starts untrained and plays the same game with
 the same discriminator; the student imitates its images, too. It takes time: it can be left out.
 
-Departures: The wide teacher has been trained before; where its CycleGAN would have a fresh backward generator it stands
-still. The teachers of a ResNet share a whole discriminator, not its first layers only. The student imitates the latest
-teacher, not the best so far; of CycleGAN's two directions only the one asked for gets a student.
+Departures: The wide teacher has been trained before; where its CycleGAN would have a fresh backward generator it
+stands still. The teachers of a ResNet share a whole discriminator, not its first layers only. The student imitates the
+latest teacher, not the best so far; total variation counts once, not for either teacher; the teachers' adversarial
+loss is the run's (`gan_mode`), not hinge on pairs; of CycleGAN's two directions only the one asked for gets a student.
 """
 
 from collections.abc import Generator as PythonGenerator

@@ -30,13 +30,14 @@ def fine_tune(
     objective: Objective | None = None,
     shares: Mapping[str, float] | None = None,
 ) -> Phase:
-    """Train the student that `prepare` or the phase before has made; without one, the dense net itself.
+    """Train the student that `prepare` or the phase before has made.
 
     objective: another game than the job's; shares: players in it that learn at another rate, times the job's.
     """
 
     def start(carry: Carry) -> Training:
-        student = carry.student if carry.student is not None else job.generator
+        student = carry.student
+        assert student is not None
         kept = carry.kept if carry.kept is not None else keep_all(job.generator.config.widths)
         game = objective or job.objective
         judged_every = ROUND if game.imitates else 1  # in the steps between it imitates, which is sooner done

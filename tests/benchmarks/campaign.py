@@ -64,7 +64,7 @@ def _compare(out: Path, task: str, ratios: list[float], methods: list[str], rest
         text=True,
         check=False,
     )
-    told = done.stderr.strip().splitlines()
+    told = done.stderr.strip().splitlines() or ["it said nothing"]
     print(
         f"{task} {' '.join(chosen)}: status {done.returncode}{'' if not done.returncode else ': ' + told[-1]}",
         flush=True,

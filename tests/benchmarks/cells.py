@@ -1,7 +1,8 @@
 """Who is best where: `python -m tests.benchmarks.cells FOLDER...`, each a folder that `coronet compare` has left.
 
-Prints a Markdown table for every score: a row for every folder and ratio, a column for every method, the mean over the
-seeds with its standard deviation, the best in bold. Then how often a method is best, and by how much more than noise.
+Prints a Markdown table for every score: a row for every folder and ratio, a column for the dense net and one for every
+method, the mean over the seeds with its standard deviation, the best method in bold. Then how often a method is best,
+and by how much more than noise.
 With `--inception FILE` all nets are scored by FID-768, too (half a minute each; what is scored is not scored again).
 """
 
@@ -15,12 +16,13 @@ from statistics import mean, stdev
 from coronet.files import read_json, write_json_atomic
 from coronet.recipes.settings import CompressSettings
 from coronet.recipes.verbs import evaluate
-from coronet.runs import Run
+from coronet.runs import SETTINGS, Run
 from coronet.settings import from_json
 
 LOWER_IS_BETTER = {"proxy.value": "proxy", "fid768": "FID-768"}
 HIGHER_IS_BETTER = {"to_truth.psnr_db": "PSNR to the truth, dB", "to_teacher.psnr_db": "PSNR to the dense net, dB"}
 SCORES = LOWER_IS_BETTER | HIGHER_IS_BETTER
+DENSE = "original"  # the dense net's row; it is no method and has no ratio
 Cell = tuple[str, float]  # folder, ratio
 
 
@@ -55,14 +57,15 @@ def main() -> None:
     for score, title in SCORES.items():
         cells = gather(rows, score)
         if cells:
-            print(f"{title}\n\n{table(cells, score)}\n\n{wins(cells, score)}\n")
+            dense = {folder: float(row[score]) for folder, row in rows if row["method"] == DENSE and row.get(score)}
+            print(f"{title}\n\n{table(cells, dense, score)}\n\n{wins(cells, score)}\n")
 
 
 def gather(rows: Sequence[tuple[str, Mapping[str, str]]], score: str) -> dict[Cell, dict[str, Found]]:
     """Sort the values of a score by cell and method."""
     values: dict[Cell, dict[str, list[float]]] = {}
     for folder, row in rows:
-        if row["method"] != "original" and row.get(score):
+        if row["method"] != DENSE and row.get(score):
             cell = values.setdefault((folder, float(row["requested_ratio"])), {})
             cell.setdefault(row["method"], []).append(float(row[score]))
     return {
@@ -71,13 +74,16 @@ def gather(rows: Sequence[tuple[str, Mapping[str, str]]], score: str) -> dict[Ce
     }
 
 
-def table(cells: Mapping[Cell, Mapping[str, Found]], score: str) -> str:
-    """Write the Markdown table of one score."""
+def table(cells: Mapping[Cell, Mapping[str, Found]], dense: Mapping[str, float], score: str) -> str:
+    """Write the Markdown table of one score; the dense net has a column where it has the score."""
     methods = list(dict.fromkeys(method for found in cells.values() for method in found))
-    lines = [f"| | {' | '.join(methods)} |", "|---" * (len(methods) + 1) + "|"]
+    titles = ["dense", *methods] if dense else methods
+    lines = [f"| | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
     for (folder, ratio), found in cells.items():
         best = _best(found, score)
         texts = [f"**{found[name]}**" if name == best else str(found.get(name, "")) for name in methods]
+        if dense:
+            texts = [f"{dense[folder]:.4g}", *texts]
         lines.append(f"| {folder}, {ratio:g}x | {' | '.join(texts)} |")
     return "\n".join(lines)
 
@@ -115,18 +121,23 @@ def _read(folder: Path, inception: Path | None) -> list[dict[str, str]]:
     with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        if inception is not None and row["method"] != "original":
-            run = folder / "runs" / f"{row['method']}-{float(row['requested_ratio']):g}x-seed{row['seed']}"
-            row["fid768"] = str(_fid768(run, inception))
+        if inception is not None:
+            row["fid768"] = str(_fid768(folder / "runs", row, inception))
     return rows
 
 
-def _fid768(run: Path, inception: Path) -> float:
-    """Score a run's net on the test images of its data."""
-    kept = run / "fid768.json"
-    if not kept.exists():
+def _fid768(runs: Path, row: Mapping[str, str], inception: Path) -> float:
+    """Score a run's net, or the dense one, on the test images of its data."""
+    if row["method"] == DENSE:
+        run = next(path for path in sorted(runs.iterdir()) if (path / SETTINGS).is_file())
         settings = from_json(CompressSettings, Run.open(run).settings)
-        found = evaluate(str(run), settings, features="inception-768", inception=inception)
+        model, kept = settings.model, runs.parent / "fid768.json"
+    else:
+        run = runs / f"{row['method']}-{float(row['requested_ratio']):g}x-seed{row['seed']}"
+        settings = from_json(CompressSettings, Run.open(run).settings)
+        model, kept = str(run), run / "fid768.json"
+    if not kept.exists():
+        found = evaluate(model, settings, features="inception-768", inception=inception)
         write_json_atomic(kept, found["fid"])
     return float(read_json(kept)["value"])
 

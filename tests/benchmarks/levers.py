@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--search-rate", type=float, default=BASE.search_learning_rate, help="of what is as it is")
     parser.add_argument("--only", nargs="+", default=list(LEVERS), help="names of levers")
     parsed = parser.parse_args()
-    scenes = parsed.out.absolute() / "scenes"
+    scenes = parsed.out.absolute() / f"scenes-{parsed.world}"
     if not scenes.exists():
         write_scenes(parsed.world, scenes, AMOUNT)
     given = {"ratio": parsed.ratio, "minutes": parsed.minutes, "seed": parsed.seed}
