@@ -109,19 +109,15 @@ class Hypernetwork:
         return {group: latent.detach().abs().nonzero().flatten().cpu() for group, latent in self.latents.items()}
 
     @torch.no_grad()
-    def shrink(self, threshold: Mapping[str, float | Tensor], protected: Kept) -> None:
-        """Take the proximal step of an l1 penalty on the latents: z <- sign(z) max(|z| - threshold, 0).
+    def shrink(self, threshold: Mapping[str, float | Tensor]) -> None:
+        """Take the proximal step of an l1 penalty on the latents, z <- sign(z) max(|z| - threshold, 0), but for a rest.
 
-        threshold: one number per group, or one per channel, as of a weighted penalty.
-
-        Protected channels never reach zero.
+        threshold: one number per group, or one per channel, as of a weighted penalty. A latent stops at LEAST_LATENT:
+        at zero its channel would be gone, and no gradient could bring it back.
         """
         for group, latent in self.latents.items():
             size = latent.abs()
-            shrunk = (size - threshold[group]).clamp_min(0.0)
-            safe = torch.zeros_like(size, dtype=torch.bool)
-            safe[protected[group].to(size.device)] = True
-            shrunk = torch.where(safe, shrunk.maximum(size.clamp_max(LEAST_LATENT)), shrunk)
+            shrunk = (size - threshold[group]).maximum(size.clamp_max(LEAST_LATENT))
             latent.copy_(latent.sign() * shrunk)
 
     def select(self, kept: Kept) -> "Hypernetwork":

@@ -136,9 +136,7 @@ class SearchTask(Task):
         """
         sizes = self.hypernetwork.importance()
         steps = {group: torch.full_like(size, float(size.mean()) / NOTICE) for group, size in sizes.items()}
-        self.hypernetwork.shrink(
-            {group: _but(later[group], steps[group]) for group in sizes}, keep_all(self.hypernetwork.widths)
-        )
+        self.hypernetwork.shrink({group: _but(later[group], steps[group]) for group in sizes})
 
     def _note_importance(self, gradients: Mapping[str, Tensor]) -> None:
         """Follow the Taylor importance (z dL/dz)^2 of every channel: the search's own gradients measure it for free."""

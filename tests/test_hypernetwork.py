@@ -248,41 +248,31 @@ def only(group, latent):
 
 
 SHRINKS = {
-    # latents, threshold, protected channels -> latents after the step
-    "each is smaller by the threshold": ([0.5, -1.0, 2.0, 0.1], 0.3, [2], [0.2, -0.7, 1.7, 0]),
-    "a protected channel stays": ([1.0, 0.1], 0.5, [0, 1], [0.5, 0.02]),
-    "a tiny protected channel is not raised": ([1.0, 0.01], 0.5, [0, 1], [0.5, 0.01]),
-    "a protected channel above the threshold shrinks": ([1.0, 0.6], 0.5, [1], [0.5, 0.1]),
-    "the dead stay dead": ([0.0, 1.0, 0.0], 0.1, [0, 1], [0.0, 0.9, 0.0]),
-    "no threshold, no change": ([0.3, 0.0, -2.0], 0.0, [0], [0.3, 0.0, -2.0]),
-    "equal to the threshold dies": ([0.25, 1.0], 0.25, [1], [0.0, 0.75]),
+    # latents, threshold -> latents after the step
+    "each is smaller by the threshold": ([0.5, -1.0, 2.0], 0.3, [0.2, -0.7, 1.7]),
+    "a rest stays": ([1.0, 0.1, -0.1], 0.5, [0.5, 0.02, -0.02]),
+    "a tiny rest is not raised": ([1.0, 0.01], 0.5, [0.5, 0.01]),
+    "equal to the threshold": ([0.25, 1.0], 0.25, [0.02, 0.75]),
+    "the dead stay dead": ([0.0, 1.0, 0.0], 0.1, [0.0, 0.9, 0.0]),
+    "no threshold, no change": ([0.3, 0.0, -2.0], 0.0, [0.3, 0.0, -2.0]),
+    "a threshold for every channel": ([1.0, 1.0, 1.0], torch.tensor([0.0, 0.4, 2.0]), [1.0, 0.6, 0.02]),
 }
 
 
 @pytest.mark.parametrize("case", SHRINKS)
 def test_shrinking_by_hand(case):
-    latent, threshold, protected, expected = SHRINKS[case]
+    latent, threshold, expected = SHRINKS[case]
     hypernetwork = only("g", latent)
-    hypernetwork.shrink({"g": threshold}, {"g": torch.tensor(protected)})
+    hypernetwork.shrink({"g": threshold})
     assert hypernetwork.latents["g"].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_shrinking_again_and_again_keeps_the_protected_channels_and_the_order():
+def test_shrinking_again_and_again_kills_no_channel():
     hypernetwork = only("g", torch.rand(40, generator=torch.Generator().manual_seed(0)).tolist())
-    order = hypernetwork.importance()["g"].argsort(descending=True)
-    protected = {"g": order[:3]}
     for _ in range(200):
-        hypernetwork.shrink({"g": 0.02}, protected)
-        alive = hypernetwork.alive()["g"]
-        assert sorted(alive.tolist()) == sorted(order[: len(alive)].tolist())
-        assert set(protected["g"].tolist()) <= set(alive.tolist())
-    assert len(alive) < 40
-
-
-def test_everything_may_die_where_nothing_is_protected():
-    hypernetwork = only("g", [0.1, -0.2])
-    hypernetwork.shrink({"g": 1.0}, {"g": torch.tensor([], dtype=torch.int64)})
-    assert hypernetwork.latents["g"].tolist() == [0.0, 0.0]
+        hypernetwork.shrink({"g": 0.02})
+    assert len(hypernetwork.alive()["g"]) == 40
+    assert float(hypernetwork.importance()["g"].max()) == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("form", FORMS)
