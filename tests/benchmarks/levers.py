@@ -5,6 +5,7 @@ test scenes (so that nothing is ever tuned on those), and prints a Markdown tabl
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -118,14 +119,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1.5, help="of one processor")
     parser.add_argument("--seed", type=int, default=0, help="of the runs; the scenes stay the same")
     parser.add_argument("--world", choices=WORLDS, default="shoes")
-    parser.add_argument("--search-rate", type=float, default=BASE.search_learning_rate, help="of what is as it is")
+    parser.add_argument("--all", nargs="+", default=[], metavar="SETTING=VALUE", help="for every row, as it is, too")
     parser.add_argument("--only", nargs="+", default=list(LEVERS), help="names of levers")
     parsed = parser.parse_args()
     scenes = parsed.out.absolute() / f"scenes-{parsed.world}"
     if not scenes.exists():
         write_scenes(parsed.world, scenes, AMOUNT)
-    given = {"ratio": parsed.ratio, "minutes": parsed.minutes, "seed": parsed.seed}
-    given["search_learning_rate"] = parsed.search_rate
+    given: dict[str, Any] = {"ratio": parsed.ratio, "minutes": parsed.minutes, "seed": parsed.seed}
+    given |= {name: json.loads(value) for name, _, value in (text.partition("=") for text in parsed.all)}
     base = replace(BASE, data=str(scenes), **given, **WORLDS[parsed.world])
     print("| | proxy | PSNR to the truth | to the dense net | steps of search and fine-tuning |\n|---|---|---|---|---|")
     for name in parsed.only:
