@@ -66,7 +66,7 @@ class SearchTask(Task):
         plan: SearchPlan,
         importance: Importance,
     ) -> None:
-        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, per unit of cost."""
+        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, by price."""
         self.dense = config
         self.hypernetwork = hypernetwork
         self.objective = objective
@@ -146,7 +146,7 @@ class SearchTask(Task):
                 self._live[group].lerp_(change, LIVE_RATE)
 
     def _importance(self) -> dict[str, Tensor]:
-        """Rank by what was followed since the first step, per unit of cost; before it by what the search was given."""
+        """Rank by what was followed since the first step, by price; before it by what the search was given."""
         is_followed = any(bool(scores.any()) for scores in self._live.values())
         return per_cost(self._live, self._cost, self.hypernetwork.widths) if is_followed else self._at_start
 

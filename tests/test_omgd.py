@@ -310,7 +310,8 @@ def test_teacher_and_opponents_learn_at_their_own_rate(kind):
     tune = METHOD.phases(job)[-1]
     training = tune.start(tune.prepare(Carry()))
     learning = {*training.optimisers} - {"generator", "maps"}
-    assert training.shares == dict.fromkeys(learning, 0.4)
+    published = 2e-4 / CompressSettings().learning_rate
+    assert training.shares == pytest.approx(dict.fromkeys(learning, published))
 
 
 def test_the_student_of_a_resnet_is_mobile_and_starts_from_nothing():

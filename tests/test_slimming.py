@@ -1,13 +1,15 @@
 """Slim = masked, for every architecture; and the budget is met, never exceeded."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from coronet.channels import compose, keep_all, kept_widths, mask
-from coronet.cost import CostModel, cost
+from coronet.cost import MACS_PER_VALUE, CostModel, cost
 from coronet.errors import BudgetError
 from coronet.networks import build, resnet_config, unet_config
 from coronet.slimming import choose, even_floor, largest_ratio, slim
@@ -247,6 +249,33 @@ def test_marginal_cost_is_the_difference():
     for group, price in zip(model.groups, model.marginal(config.widths), strict=True):
         more = {**config.widths, group: config.widths[group] + 1}
         assert model.at(more) - model.at(config.widths) == pytest.approx(price)
+
+
+def values_made(config, size):
+    """Count what all convolutions of a net write for one image."""
+    net, counts = build(config), []
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.register_forward_hook(lambda _, __, output: counts.append(output.numel()))
+    with torch.no_grad():
+        net(torch.zeros(1, 3, size, size))
+    return sum(counts)
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobile_resnet", "unet"])
+def test_a_channels_price_is_its_macs_and_what_it_writes(name):
+    config = replace(TINY[name], image_size=64)
+    model = CostModel(config)
+    for group, price in model.price(config.widths).items():
+        more = config.with_widths({**config.widths, group: config.widths[group] + 1})
+        written = values_made(more, 64) - values_made(config, 64)
+        assert price == pytest.approx(cost(more).macs - cost(config).macs + MACS_PER_VALUE * written)
+
+
+def test_a_price_in_parameters_is_the_marginal_cost():
+    config = unet_config(ngf=4, image_size=32)
+    model = CostModel(config, 32, "params")
+    assert [*model.price(config.widths).values()] == model.marginal(config.widths).tolist()
 
 
 def test_choosing_is_faster_than_a_blink():

@@ -1,6 +1,6 @@
 """Simple pruning: rank the channels once, cut once, fine-tune. What any search must beat in the same time.
 
-taylor ranks by the change of the output per MAC (Molchanov et al. 2017); the magnitude methods by the L1 norm of the
+taylor ranks by the change of the output by price (Molchanov et al. 2017); the magnitude methods by the L1 norm of the
 filters that make a channel (Li et al. 2017), over the whole net or with the same share of every layer. Departure: no
 group falls below the floor that the search has, too (`SearchPlan.floor`).
 """

@@ -110,7 +110,7 @@ class CompressSettings(OptimisationChoices):
     importance_images: int = setting(20, "Images for importance", low=1, high=1000, group="Search")
     latent_rate: float = setting(0.005, "Latent learning rate", low=0.0, high=1.0, group="Search")
     # Imitating a teacher bears a higher rate and needs less of a discriminator than training from scratch.
-    learning_rate: float = setting(5e-4, "Learning rate", low=1e-7, high=0.1, help="Of fine-tuning.", group="Training")
+    learning_rate: float = setting(1e-3, "Learning rate", low=1e-7, high=0.1, help="Of fine-tuning.", group="Training")
     ndf: int = setting(32, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
     search_learning_rate: float = setting(
         1e-3, "Search learning rate", low=1e-7, high=0.1, help="Of the hypernetwork.", group="Search"

@@ -104,7 +104,11 @@ LEVERS = {
     "averaged weights (.99)": Lever({"ema": 0.99}),
     "search rate 5e-4 (1e-3)": Lever({"search_learning_rate": 5e-4}),
     "search rate 2e-3 (1e-3)": Lever({"search_learning_rate": 2e-3}),
-    "fine-tuning rate 1e-3 (5e-4)": Lever({"learning_rate": 1e-3}),
+    "fine-tuning rate 5e-4 (1e-3)": Lever({"learning_rate": 5e-4}),
+    "fine-tuning rate 2e-3 (1e-3)": Lever({"learning_rate": 2e-3}),
+    "ranking per MAC (and per value that is written)": Lever(
+        patches=(lambda: patch("coronet.cost.MACS_PER_VALUE", 0.0),)
+    ),
     "paper's hypernetwork (m = 8)": Lever({"hypernetwork": "paper"}),
     "no teacher": Lever({"teacher": False}),
     "paper mode: m = 8, no teacher": Lever({"hypernetwork": "paper", "teacher": False}),
