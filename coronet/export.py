@@ -121,8 +121,8 @@ def to_onnx_forms(
         exact = exact_model(network)
         describe(exact, network.config, "fp32", lineage or {})
         real, compared = _checks(network, _runtime(exact), images)
-        examples = [image.detach().to("cpu", torch.float32) for image in calibration]
-        examples = examples or [one.image for one in compared]
+        examples = _plain(calibration) or [one.image for one in compared]
+        checked_on: Checked = "real images" if real else "synthetic images"
         made = []
         for precision, path in paths.items():
             model, results = exact, compared
@@ -131,16 +131,20 @@ def to_onnx_forms(
                 model = _CONVERSIONS[precision](_copy(exact), examples)
                 describe(model, network.config, precision, lineage or {})
                 results = _rerun(compared, _runtime(model))
-            difference, decibels = _scores(results)
-            forced = _judge(precision, difference, decibels, force)
             data = model.SerializeToString()
+            made.append(_described(path, precision, data, results, force=force, checked_on=checked_on))
             temporary[precision].write_bytes(data)
-            digest = hashlib.sha256(data).hexdigest()
-            checked_on: Checked = "real images" if real else "synthetic images"
-            made.append(
-                Exported(path, precision, len(data), digest, difference, decibels, forced, checked_on, len(results))
-            )
     return tuple(made)
+
+
+def _described(
+    path: Path, precision: Precision, data: bytes, results: Sequence["_Comparison"], *, force: bool, checked_on: Checked
+) -> Exported:
+    """Judge a form by its comparisons; raises ExportError where it loses too much and is not forced."""
+    difference, decibels = _scores(results)
+    forced = _judge(precision, difference, decibels, force)
+    digest = hashlib.sha256(data).hexdigest()
+    return Exported(path, precision, len(data), digest, difference, decibels, forced, checked_on, len(results))
 
 
 def complaint(precision: Precision, psnr_db: float) -> str:
@@ -183,6 +187,10 @@ def _check_image(image: Tensor, config: GeneratorConfig) -> None:
         )
 
 
+def _plain(images: Sequence[Tensor]) -> list[Tensor]:
+    return [image.detach().to("cpu", torch.float32) for image in images]
+
+
 def _runtime(model: "onnx.ModelProto") -> OnnxGenerator:
     return OnnxGenerator(model.SerializeToString(), "The exported model", threads=torch.get_num_threads())
 
@@ -190,7 +198,7 @@ def _runtime(model: "onnx.ModelProto") -> OnnxGenerator:
 def _checks(network: Generator, exact: OnnxGenerator, images: Sequence[Tensor]) -> tuple[bool, list[_Comparison]]:
     """Compare the fp32 model with torch on the images, or on synthetic ones where none can be used (False)."""
     _try_second_size(network, exact)
-    real = _comparisons(network, exact, [image.detach().to("cpu", torch.float32) for image in images])
+    real = _comparisons(network, exact, _plain(images))
     compared = real or _comparisons(network, exact, synthetic_images(network.config))
     if not compared:
         raise ExportError(_UNSTABLE)
