@@ -102,6 +102,7 @@ LEVERS = {
     "no discriminator": Lever({"lambda_gan": 0.0}),
     "no feature imitation": Lever({"lambda_feature": 0.0}),
     "averaged weights (.99)": Lever({"ema": 0.99}),
+    "mixed precision": Lever({"mixed_precision": True}),
     "search rate 5e-4 (1e-3)": Lever({"search_learning_rate": 5e-4}),
     "search rate 2e-3 (1e-3)": Lever({"search_learning_rate": 2e-3}),
     "fine-tuning rate 5e-4 (1e-3)": Lever({"learning_rate": 5e-4}),
