@@ -133,12 +133,12 @@ class CostModel:
     def price(self, widths: Mapping[str, int]) -> dict[str, float]:
         """Give what one more channel takes, by group: the marginal cost and, for MACs, the time its values take.
 
-        Large maps of few channels take longer than their MACs say: nets that are cut by this price are faster than
-        others of as many MACs.
+        Large maps of few channels take longer than their MACs say: nets that are cut by this price are mostly faster
+        than others of as many MACs.
         """
         values = dict.fromkeys(self.groups, 0.0)
         for layer, group in zip(self._layers, self._made, strict=True):
-            if group and layer.positions:
+            if group:
                 values[group] += layer.positions_as_published
         share = 0.0 if self._convention == "params" else MACS_PER_VALUE
         marginal = self.marginal(widths)
