@@ -133,7 +133,7 @@ class CostModel:
     def price(self, widths: Mapping[str, int]) -> dict[str, float]:
         """Give what one more channel takes, by group: the marginal cost and, for MACs, the time its values take.
 
-        Large maps of few channels take longer than their MACs say: nets that are cut by this price are mostly faster
+        Large maps of few channels take longer than their MACs say: nets that are cut by this price are often faster
         than others of as many MACs.
         """
         values = dict.fromkeys(self.groups, 0.0)
