@@ -143,6 +143,7 @@ def _connect_wishes(
         [answer, run],
         js=_REALLY,
         api_name="discard_run",
+        trigger_mode="multiple",  # whoever thought again is asked anew at once, not only after the server's answer
         show_progress="hidden",
         api_visibility="undocumented",
     )
