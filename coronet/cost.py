@@ -22,8 +22,6 @@ Budget = Literal["macs", "params"]
 Convention = Literal["macs", "macs_as_published", "params"]
 Vector = NDArray[np.float64]
 
-MACS_PER_VALUE = 300.0  # that take as long as one value of a feature map: it is written, normalised and read again
-
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -88,7 +86,6 @@ class CostModel:
         total: float | None = None,
     ) -> None:
         self.groups = tuple(config.widths)
-        self._convention = convention
         narrow = config.with_widths(dict.fromkeys(config.widths, 2))  # where a kernel is used depends on no width
         generator, layers = _measured_layers(narrow, image_size or config.image_size)
         index = {group: column for column, group in enumerate(self.groups)}
@@ -129,20 +126,6 @@ class CostModel:
             + (self._factor * first.at(counts)) @ second.slope
             + self._factor @ (first.slope * second.slope)
         )
-
-    def price(self, widths: Mapping[str, int]) -> dict[str, float]:
-        """Give what one more channel takes, by group: the marginal cost and, for MACs, the time its values take.
-
-        Large maps of few channels take longer than their MACs say: nets that are cut by this price are often faster
-        than others of as many MACs.
-        """
-        values = dict.fromkeys(self.groups, 0.0)
-        for layer, group in zip(self._layers, self._made, strict=True):
-            if group:
-                values[group] += layer.positions_as_published
-        share = 0.0 if self._convention == "params" else MACS_PER_VALUE
-        marginal = self.marginal(widths)
-        return {group: float(marginal[column]) + share * values[group] for column, group in enumerate(self.groups)}
 
 
 class _Extent:

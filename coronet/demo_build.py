@@ -24,7 +24,6 @@ from coronet.demos import DEMO_FOLDER, DEMOS, READY_MADE, Demo
 from coronet.files import make_folder, write_atomic, write_json_atomic
 from coronet.images import to_image
 from coronet.recipes.execute import execute
-from coronet.recipes.machine import best_device, has_bfloat16
 from coronet.recipes.opening import open_data, spread_items
 from coronet.recipes.preview import translate_picture
 from coronet.recipes.previews import side_by_side, translate
@@ -108,7 +107,7 @@ def _train(world: str, work: Path, scenes: Path) -> list[Run]:
     stages: list[Run] = []
     for number, stage in enumerate(TEACHERS[world], start=1):
         start = str(stages[-1].path) if stages else ""
-        settings = replace(stage, data=str(scenes), load_size=SIZE, start=start, **_everywhere())
+        settings = replace(stage, data=str(scenes), load_size=SIZE, start=start, threads=1)
         stages.append(_finish(work / "teachers" / f"{world}-{number}", "train", to_json(settings)))
     return stages
 
@@ -123,7 +122,7 @@ def _build_run(name: str, demo: Demo, ratio: float, work: Path, out: Path) -> No
         ratio=ratio,
         image_size=SIZE,
         soften_judges=demo.soften_judges,
-        **_everywhere(),
+        threads=1,
     )
     run = _finish(work / "runs" / label, "compress", to_json(settings))
     _note_seconds(out, demo.world, label, _report(run)["seconds"]["total"])
@@ -150,10 +149,6 @@ def contact_sheet(name: str, demo: Demo, out: Path) -> Image.Image:
     for number, row in enumerate(rows):
         sheet.paste(row, (0, number * row.height))
     return sheet
-
-
-def _everywhere() -> dict[str, Any]:
-    return {"threads": 1, "mixed_precision": has_bfloat16(best_device())}
 
 
 def _finish(folder: Path, verb: str, settings: dict[str, Any]) -> Run:

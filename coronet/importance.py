@@ -2,7 +2,7 @@
 
 The first two look at the consumers' side. The filter norm, which magnitude pruning goes by, looks at the producers'
 and says nothing in front of a norm layer, which rescales what they make.
-Taylor scores are first-order changes, squared; divided by the price of a channel they are comparable across groups.
+Taylor scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -99,9 +99,9 @@ def taylor(generator: Generator, images: Iterable[Tensor], random: torch.Generat
 
 
 def per_cost(importance: Mapping[str, Tensor], cost: CostModel, widths: Widths) -> Importance:
-    """Divide every score by the price of one channel of its group, so that one ranking serves all groups."""
-    price = cost.price(widths)
-    return {group: values.double() / max(price[group], 1e-12) for group, values in importance.items()}
+    """Divide every score by what one channel of its group costs, so that one ranking serves all groups."""
+    marginal = dict(zip(cost.groups, cost.marginal(widths), strict=True))
+    return {group: values.double() / max(float(marginal[group]), 1e-12) for group, values in importance.items()}
 
 
 def smooth_noise(shape: Sequence[int], random: torch.Generator, *, cells: int = 8) -> Tensor:

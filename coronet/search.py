@@ -17,11 +17,13 @@ from coronet.hypernetwork import Hypernetwork
 from coronet.importance import Importance, per_cost
 from coronet.networks import Generator, GeneratorConfig, build_hollow
 from coronet.objectives import Objective, tapped
-from coronet.slimming import choose, even_floor
+from coronet.slimming import choose, least_widths
 from coronet.training import Cut, Gradients, Losses, Players, Task
 
 NOTICE = 5  # events over which a channel fades before it is removed
 LIVE_RATE = 0.02  # of the moving average of the importance, per step
+POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels: see `assets/levers.md`
+EVEN_SHARE = 0.75  # of an even cut, below which no other method's ranking may go
 LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 1 % of 16x and 30x
 
 
@@ -29,21 +31,28 @@ LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 
 class SearchPlan:
     """Where the search goes: the final ratio, what it counts, and how latents move.
 
-    multiple_of: the final widths are multiples of this. floor: share of an even cut's width below which no group
-    falls. latent_rate: step of a latent per unit of its group's mean. events: how often channels are removed.
+    multiple_of: the final widths are multiples of this. floor: share of its width by rule below which no group falls
+    (`least_widths`). latent_rate: step of a latent per unit of its group's mean. events: how often channels go.
     """
 
     ratio: float
     budget: Budget = "macs"
     multiple_of: int = 1
-    floor: float = 0.75
+    floor: float = 1.0
     latent_rate: float = 0.005
     events: int = 50
 
     def floors(self, config: GeneratorConfig) -> dict[str, int]:
-        """Give the channels that every group keeps at least, in whole units."""
-        floors = even_floor(CostModel(config, None, self.budget), config.widths, self.ratio, self.floor)
-        return {group: max(1, count // self.multiple_of * self.multiple_of) for group, count in floors.items()}
+        """Give the channels that the search keeps of every group at least, in whole units."""
+        return self._least(config, self.floor, POWER)
+
+    def even_floors(self, config: GeneratorConfig) -> dict[str, int]:
+        """Give what other methods keep at least. Published without a floor, their rankings decide more freely."""
+        return self._least(config, EVEN_SHARE, 1.0)
+
+    def _least(self, config: GeneratorConfig, share: float, power: float) -> dict[str, int]:
+        least = least_widths(CostModel(config, None, self.budget), config.widths, self.ratio, share, power=power)
+        return {group: max(1, count // self.multiple_of * self.multiple_of) for group, count in least.items()}
 
     def ratio_at(self, progress: float) -> float:
         """Give the ratio to reach at `progress` in 0..1: the share of the cost falls as (1 - t)^3, flat at the end.
@@ -66,7 +75,7 @@ class SearchTask(Task):
         plan: SearchPlan,
         importance: Importance,
     ) -> None:
-        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, by price."""
+        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, per unit of cost."""
         self.dense = config
         self.hypernetwork = hypernetwork
         self.objective = objective
@@ -146,7 +155,7 @@ class SearchTask(Task):
                 self._live[group].lerp_(change, LIVE_RATE)
 
     def _importance(self) -> dict[str, Tensor]:
-        """Rank by what was followed since the first step, by price; before it by what the search was given."""
+        """Rank by what was followed since the first step, per unit of cost; before it by what the search was given."""
         is_followed = any(bool(scores.any()) for scores in self._live.values())
         return per_cost(self._live, self._cost, self.hypernetwork.widths) if is_followed else self._at_start
 

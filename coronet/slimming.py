@@ -51,17 +51,25 @@ def choose(
     return _kept(units, cost, _fill(units, cost, target, _bisect(units, cost, target)))
 
 
-def even_floor(cost: CostModel, widths: Mapping[str, int], ratio: float, share: float) -> dict[str, int]:
-    """Give `share` of the channels that an even cut at this ratio leaves of every group: what each should keep.
+def least_widths(
+    cost: CostModel, widths: Mapping[str, int], ratio: float, share: float, *, power: float = 1.0
+) -> dict[str, int]:
+    """Give `share` of the channels that a cut by rule at this ratio leaves of every group: what each should keep.
 
     A ranking across groups starves some: seen from the dense net, what is left of a group makes up for the rest.
+    power: of the dense width; what is left goes with it. 1 cuts evenly, below it narrow groups keep more of theirs.
     """
-    full, low, high = cost.vector(widths), 0.0, 1.0
+    full = cost.vector(widths)
+    shape = full.max() * (full / full.max()) ** power
+    low, high = 0.0, 1.0
+
+    def cut(factor: float) -> Vector:
+        return np.clip(factor * shape, 1.0, full)  # a group of few channels may have no less than one
+
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        even = np.maximum(1.0, middle * full)  # a group of few channels may have no less
-        low, high = (middle, high) if cost.at(even) <= cost.total / ratio else (low, middle)
-    return {group: max(1, int(share * low * width)) for group, width in widths.items()}
+        low, high = (middle, high) if cost.at(cut(middle)) <= cost.total / ratio else (low, middle)
+    return {group: max(1, int(share * count)) for group, count in zip(cost.groups, cut(low), strict=True)}
 
 
 def largest_ratio(

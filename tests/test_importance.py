@@ -234,8 +234,9 @@ def test_per_cost_divides_by_the_price_of_one_channel():
     cost = CostModel(config)
     scores = {group: torch.full((width,), 6.0) for group, width in config.widths.items()}
     result = per_cost(scores, cost, config.widths)
-    for group, price in cost.price(config.widths).items():
-        assert result[group].tolist() == pytest.approx([6.0 / price] * config.widths[group])
+    for group, values in result.items():
+        price = cost.at({**config.widths, group: config.widths[group] + 1}) - cost.total
+        assert values.tolist() == pytest.approx([6.0 / price] * config.widths[group])
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 128, 32), (1, 1, 4, 4)])

@@ -149,7 +149,10 @@ def test_one_shot_keeps_the_dense_nets_weights(stage, tmp_path):
     run = compress(stage, tmp_path / "run", "unpaired", method="magnitude", search_steps=0, finetune_steps=0)
     dense, slim = load(stage / "resnet.safetensors"), load(run.path / "slim.safetensors")
     kept = choose(
-        producer_norm(build_generator(dense)), CostModel(dense.config), 3.0, floor=SearchPlan(3.0).floors(dense.config)
+        producer_norm(build_generator(dense)),
+        CostModel(dense.config),
+        3.0,
+        floor=SearchPlan(3.0).even_floors(dense.config),
     )
     name = next(iter(dense.weights))  # RGB to the stem
     torch.testing.assert_close(slim.weights[name], dense.weights[name][kept["stem"]])
@@ -178,7 +181,7 @@ def test_taylor_cuts_by_the_change_of_the_output(stage, tmp_path):
     images = calibration_images(opened.data, 3, torch.device("cpu"))
 
     def chosen(importance):
-        return kept_widths(choose(importance, cost, 3.0, floor=SearchPlan(3.0).floors(dense.config)))
+        return kept_widths(choose(importance, cost, 3.0, floor=SearchPlan(3.0).even_floors(dense.config)))
 
     assert run.report()["widths"] == chosen(per_cost(taylor(dense, images, seeded(0, "importance")), cost, widths))
     for other in (consumer_norm, producer_norm):

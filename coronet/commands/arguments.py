@@ -22,15 +22,21 @@ def add_settings(
             flags.append(f"--{field.name}")  # the spelling of pytorch-CycleGAN-and-pix2pix
         help_text = _help(field).replace("%", "%%")
         if field.kind is bool:
-            wanted = not field.default
-            names = flags if wanted else [flag.replace("--", "--no-", 1) for flag in flags]
-            parser.add_argument(
-                *names, dest=field.name, action="store_const", const=wanted, default=None, help=help_text
-            )
+            _add_switch(parser, field, flags, help_text)
         else:
             parser.add_argument(
                 *flags, default=None, metavar=_metavar(field), help=help_text, required=field.name in required
             )
+
+
+def _add_switch(parser: argparse.ArgumentParser, field: Setting, flags: list[str], help_text: str) -> None:
+    """Add --x and --no-x; only what changes the default is listed. Of a name that begins with no_ there is one form."""
+    switches = {True: flags}
+    if not field.name.startswith("no_"):
+        switches[False] = [flag.replace("--", "--no-", 1) for flag in flags]
+    for value, names in switches.items():
+        listed = help_text if value != field.default else argparse.SUPPRESS
+        parser.add_argument(*names, dest=field.name, action="store_const", const=value, default=None, help=listed)
 
 
 def settings_from(parsed: argparse.Namespace, settings_class: type) -> Any:

@@ -1,6 +1,6 @@
 """CoroNetGAN: search with a hypernetwork along a budget plan, then fine-tune the slim student (arXiv 2403.08261).
 
-Departures that measurements asked for: the search's gradients rank the channels, by price, the plan replaces a
+Departures that measurements asked for: the search's gradients rank the channels, per cost, the plan replaces a
 hand-tuned lambda, dead channels leave the network at once, and a teacher is the default (it can be off).
 """
 

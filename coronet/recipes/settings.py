@@ -65,7 +65,7 @@ class OptimisationChoices(DataChoices):
         None, "Threads", low=1, high=256, help="Empty: processors minus one.", group="Training"
     )
     mixed_precision: bool = setting(
-        False, "Mixed precision", help="bfloat16, where the hardware has it.", group="Training"
+        True, "Mixed precision", help="Train in bfloat16 where the hardware computes in it.", group="Training"
     )
     save_seconds: float = setting(
         30.0, "Save every", low=0.0, high=3600.0, help="Seconds between saved states.", group="Training"
@@ -99,7 +99,7 @@ class CompressSettings(OptimisationChoices):
     hypernetwork: Literal["factored", "paper"] = setting("factored", "Hypernetwork", group="Search")
     embedding: int = setting(8, "Embedding", low=1, high=64, help="Of the paper's hypernetwork.", group="Search")
     floor: float = setting(
-        0.75, "Floor per group", low=0.0, high=1.0, help="Of the width that an even cut would leave.", group="Search"
+        1.0, "Floor per group", low=0.0, high=1.0, help="Of the width that the rule for widths leaves.", group="Search"
     )
     importance: Literal["taylor", "consumer_norm"] = setting(
         "taylor",

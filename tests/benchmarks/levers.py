@@ -47,6 +47,14 @@ def _planned(**choices: Any) -> Callable[[], Any]:
     return lambda: patch("coronet.recipes.preparing.SearchPlan", partial(SearchPlan, **choices))
 
 
+def _powered(power: float) -> Callable[[], Any]:
+    return lambda: patch("coronet.search.POWER", power)
+
+
+def _same_widths() -> Any:
+    return patch.object(SearchPlan, "even_floors", SearchPlan.floors)
+
+
 def _taylor(job: Job) -> Importance:
     config = job.generator.config
     return per_cost(job.importance(), CostModel(config, None, job.plan.budget), config.widths)
@@ -85,6 +93,8 @@ LEVERS = {
     "as it is": Lever(),
     "no search: one-shot Taylor cut": Lever({"method": "taylor"}),
     "no search: magnitude pruning": Lever({"method": "magnitude"}),
+    "no search: Taylor cut to the same widths": Lever({"method": "taylor"}, (_same_widths,)),
+    "no search: magnitude pruning to the same widths": Lever({"method": "magnitude"}, (_same_widths,)),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
     "ranking: change of the output before the search (its gradients)": Lever(patches=_ranked(_taylor, 0.0)),
@@ -93,8 +103,11 @@ LEVERS = {
     "ranking: half of them, half the gradients": Lever(patches=_ranked(_filter_norms, 0.5)),
     "latents do not move": Lever({"latent_rate": 0.0}),
     "10 events of removal (50)": Lever(patches=(_planned(events=10),)),
-    "no floor per group (75 % of an even cut)": Lever({"floor": 0.0}),
-    "even cut": Lever({"floor": 1.0}),
+    "no floor per group": Lever({"floor": 0.0}),
+    "floor of 75 % of the widths by rule (all)": Lever({"floor": 0.75}),
+    "widths by rule: even (square root)": Lever(patches=(_powered(1.0),)),
+    "widths by rule: fourth root": Lever(patches=(_powered(0.25),)),
+    "floor of 75 % of an even cut": Lever({"floor": 0.75}, (_powered(1.0),)),
     "discriminators play in the search": Lever(patches=(lambda: patch.object(SearchTask, "play", _judged_search),)),
     "discriminators in every step of fine-tuning (4th)": Lever(
         patches=(lambda: patch("coronet.methods.parts.ROUND", 1),)
@@ -102,14 +115,11 @@ LEVERS = {
     "no discriminator": Lever({"lambda_gan": 0.0}),
     "no feature imitation": Lever({"lambda_feature": 0.0}),
     "averaged weights (.99)": Lever({"ema": 0.99}),
-    "mixed precision": Lever({"mixed_precision": True}),
+    "float32 (bfloat16)": Lever({"mixed_precision": False}),
     "search rate 5e-4 (1e-3)": Lever({"search_learning_rate": 5e-4}),
     "search rate 2e-3 (1e-3)": Lever({"search_learning_rate": 2e-3}),
     "fine-tuning rate 5e-4 (1e-3)": Lever({"learning_rate": 5e-4}),
     "fine-tuning rate 2e-3 (1e-3)": Lever({"learning_rate": 2e-3}),
-    "ranking per MAC (and per value that is written)": Lever(
-        patches=(lambda: patch("coronet.cost.MACS_PER_VALUE", 0.0),)
-    ),
     "paper's hypernetwork (m = 8)": Lever({"hypernetwork": "paper"}),
     "no teacher": Lever({"teacher": False}),
     "paper mode: m = 8, no teacher": Lever({"hypernetwork": "paper", "teacher": False}),
