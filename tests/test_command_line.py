@@ -1,5 +1,6 @@
 """The command line as a user meets it: help, mistakes in one line, one JSON object, and every verb on tiny models."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -16,7 +17,9 @@ from coronet import quantisation
 from coronet.__main__ import main
 from coronet.checkpoints import Checkpoint, load, save
 from coronet.commands import COMMANDS
+from coronet.commands.arguments import add_settings, given
 from coronet.images import open_image, to_tensor
+from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
 from tests.worlds import CONFIGS, SIDE, TEST_IMAGES, TRAINING_IMAGES, make_model, make_world, random_weights
 
@@ -119,6 +122,7 @@ def test_help_and_complaints_need_no_torch():
 import sys
 from coronet.__main__ import main
 from coronet.commands import COMMANDS
+from coronet.commands.arguments import add_settings, given
 for arguments in [["--help"], ["dance"], ["compress", "--dance"], *([verb, "--help"] for verb in COMMANDS)]:
     try:
         main(arguments)
@@ -512,3 +516,18 @@ def test_a_used_folder_is_not_touched(stage, capsys):
 def test_options_may_be_spelled_as_in_the_original(stage, capsys):
     arguments = ["evaluate", "--model", UNET, "--data", "@paired", "--image_size", str(SIDE), "--no_flip"]
     assert answer(stage, capsys, *arguments)["images"] == 2
+
+
+def test_a_switch_may_be_said_either_way_and_help_lists_what_changes_something():
+    parser = argparse.ArgumentParser()
+    add_settings(parser, CompressSettings)
+    for spelled, value in {"--teacher": True, "--no-teacher": False, "--no-mixed-precision": False}.items():
+        name = spelled.removeprefix("--").removeprefix("no-").replace("-", "_")
+        assert given(parser.parse_args([spelled]), CompressSettings)[name] is value
+    assert given(parser.parse_args(["--mixed_precision"]), CompressSettings) == {"mixed_precision": True}
+    assert given(parser.parse_args(["--no-flip"]), CompressSettings) == {"no_flip": True}
+    assert given(parser.parse_args([]), CompressSettings) == {}
+    listed = parser.format_help()
+    assert "--no-teacher" in listed
+    assert " --teacher" not in listed
+    assert "--no-no" not in listed

@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import closing
+from itertools import product
 
 import pytest
 import torch
@@ -475,7 +476,7 @@ ARRIVING = {
     "lambda_feature": 3.0,
     "search_learning_rate": 5e-3,
     "latent_rate": 0.2,
-    "floor": 1.0,
+    "floor": 0.5,
     "hypernetwork": "paper",
     "no_flip": True,
     "load_size": 60,
@@ -606,6 +607,24 @@ def test_states_are_saved_as_often_as_asked(stage, tmp_path):
 def test_threads_are_those_asked_for(stage):
     open_compression(from_json(CompressSettings, settings_for(stage, "single", threads=3)))
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("verb", ["compress", "train"])
+def test_mixed_precision_is_used_where_it_is_wanted_and_the_processor_has_it(verb, stage, tmp_path, monkeypatch):
+    settings = (
+        settings_for(stage) if verb == "compress" else TRAINING | {"data": str(stage / "unpaired"), "kind": "cyclegan"}
+    )
+    where = "coronet.recipes.preparing" if verb == "compress" else "coronet.recipes.train"
+    losses, said = {}, {}
+    for has, wanted in product([True, False], repeat=2):
+        for module in (where, "coronet.recipes.finish"):
+            monkeypatch.setattr(f"{module}.has_bfloat16", lambda device, has=has: has)
+        run = Run.create(tmp_path / f"{has}-{wanted}", verb, settings | {"mixed_precision": wanted})
+        with closing(execute(run)) as steps:
+            losses[has, wanted] = [step.losses for step in steps]
+        said[has, wanted] = run.report()["mixed_precision"]
+    assert said == {choice: all(choice) for choice in said}
+    assert losses[True, False] == losses[False, True] == losses[False, False] != losses[True, True]
 
 
 def test_averaging_changes_what_is_kept_and_not_what_is_learned(stage, tmp_path):

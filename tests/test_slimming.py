@@ -142,6 +142,27 @@ def test_the_floor_is_a_share_of_an_even_cut_at_the_ratio(name, budget, ratio):
     assert all(abs(half[group] - even[group] / 2) <= 1 for group in widths)
 
 
+@pytest.mark.parametrize("name", FULL)
+def test_a_power_leaves_narrow_groups_more_of_their_channels(name):
+    model, widths = CostModel(FULL[name]), FULL[name].widths
+    left = least_widths(model, widths, 8.0, 1.0, power=0.5)
+    even = least_widths(model, widths, 8.0, 1.0)
+    narrow, wide = min(widths, key=widths.get), max(widths, key=widths.get)
+    shares = [left[group] / widths[group] for group in (narrow, wide)]
+    assert shares[0] / shares[1] == pytest.approx((widths[wide] / widths[narrow]) ** 0.5, rel=0.1)
+    assert left[narrow] > even[narrow]
+    assert left[wide] < even[wide]
+    assert 0.85 * model.total / 8 < model.at(left) <= model.total / 8
+
+
+def test_no_group_gets_more_channels_than_it_has():
+    model, widths = CostModel(FULL["unet"]), FULL["unet"].widths
+    left = least_widths(model, widths, 1.2, 1.0, power=0.5)
+    assert all(left[group] <= widths[group] for group in widths)
+    assert any(left[group] == widths[group] for group in widths)
+    assert 0.95 * model.total / 1.2 < model.at(left) <= model.total / 1.2
+
+
 def test_a_floor_leaves_every_ratio_within_reach():
     config = resnet_config(ngf=4, blocks=1, image_size=64)
     model, importance = CostModel(config), random_importance(config, 0)

@@ -7,6 +7,7 @@ from coronet.channels import keep_all, select
 from coronet.cost import CostModel
 from coronet.networks import resnet_config, unet_config
 from coronet.search import SearchPlan
+from coronet.slimming import least_widths
 from coronet.tasks import GeneratorTask, WarmupTask
 from coronet.training import fit
 from tests.games import (
@@ -93,6 +94,14 @@ def test_channels_go_at_the_events_of_the_plan_only():
     changes = [index + 1 for index in range(1, 12) if widths[index] != widths[index - 1]]
     assert changes[:3] == [3, 6, 9]
     assert {*changes} <= {3, 6, 9, 12}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_search_cuts_by_the_square_root_and_other_methods_keep_most_of_an_even_cut(name):
+    cost, widths = CostModel(SMALL[name]), SMALL[name].widths
+    plan = SearchPlan(ratio=2.5)
+    assert plan.floors(SMALL[name]) == least_widths(cost, widths, 2.5, 1.0, power=0.5)
+    assert plan.even_floors(SMALL[name]) == least_widths(cost, widths, 2.5, 0.75)
 
 
 @pytest.mark.parametrize("floor", [0.3, 0.8])
