@@ -612,7 +612,7 @@ def test_threads_are_those_asked_for(stage):
 @pytest.mark.parametrize("verb", ["compress", "train"])
 def test_mixed_precision_is_used_where_it_is_wanted_and_the_processor_has_it(verb, stage, tmp_path, monkeypatch):
     settings = (
-        settings_for(stage) if verb == "compress" else TRAINING | {"data": str(stage / "unpaired"), "kind": "cyclegan"}
+        settings_for(stage) if verb == "compress" else TRAINING | {"data": str(stage / "unpaired"), "kind": "cycle_gan"}
     )
     where = "coronet.recipes.preparing" if verb == "compress" else "coronet.recipes.train"
     losses, said = {}, {}
