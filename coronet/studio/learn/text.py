@@ -74,6 +74,8 @@ LESSONS = (
             "Pruning takes whole channels out: the kernels that make one, and in the layers behind all numbers that "
             "read it.",
             "What a layer costs is counted in MACs: channels in × channels out × size of the kernel × pixels.",
+            "Here every layer loses the same share. Elsewhere in the studio narrow layers, at both ends, keep a larger "
+            "share of their channels than the wide ones between them.",
             "Nothing is learned while you slide below, so the picture breaks sooner than it has to.",
             "Fine-tuning repairs much: in some hundred training steps the slim net, the student, learns to imitate the "
             "dense net, its teacher. That is distillation.",
