@@ -122,7 +122,6 @@ def test_help_and_complaints_need_no_torch():
 import sys
 from coronet.__main__ import main
 from coronet.commands import COMMANDS
-from coronet.commands.arguments import add_settings, given
 for arguments in [["--help"], ["dance"], ["compress", "--dance"], *([verb, "--help"] for verb in COMMANDS)]:
     try:
         main(arguments)

@@ -614,11 +614,9 @@ def test_mixed_precision_is_used_where_it_is_wanted_and_the_processor_has_it(ver
     settings = (
         settings_for(stage) if verb == "compress" else TRAINING | {"data": str(stage / "unpaired"), "kind": "cycle_gan"}
     )
-    where = "coronet.recipes.preparing" if verb == "compress" else "coronet.recipes.train"
     losses, said = {}, {}
     for has, wanted in product([True, False], repeat=2):
-        for module in (where, "coronet.recipes.finish"):
-            monkeypatch.setattr(f"{module}.has_bfloat16", lambda device, has=has: has)
+        monkeypatch.setattr("coronet.recipes.machine.has_bfloat16", lambda device, has=has: has)
         run = Run.create(tmp_path / f"{has}-{wanted}", verb, settings | {"mixed_precision": wanted})
         with closing(execute(run)) as steps:
             losses[has, wanted] = [step.losses for step in steps]

@@ -12,7 +12,6 @@ from coronet.cost import cost
 from coronet.datasets import Dataset
 from coronet.export import to_onnx
 from coronet.networks import Generator
-from coronet.recipes.machine import has_bfloat16
 from coronet.recipes.opening import spread_items
 from coronet.recipes.phases import PhasedRun
 from coronet.recipes.preparing import Opened
@@ -52,7 +51,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
         "onnx": _exported(opened, run, student, lineage) if settings.onnx else None,
         **stopped_early(phased),
         "seed": settings.seed,
-        "mixed_precision": settings.mixed_precision and has_bfloat16(opened.device),
+        "mixed_precision": settings.mixed_precision,
         "method": settings.method,
         "title": opened.title,
         "players": list(players),

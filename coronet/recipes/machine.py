@@ -3,10 +3,15 @@
 import ctypes
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
+from coronet.recipes.settings import OptimisationChoices
+
+ChoicesT = TypeVar("ChoicesT", bound=OptimisationChoices)
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's mallopt
 
 
@@ -45,6 +50,11 @@ def use_threads(threads: int | None) -> int:
 def best_device() -> torch.device:
     """Give the GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def without_emulation(choices: ChoicesT, device: torch.device) -> ChoicesT:
+    """Give the settings with mixed precision off where the device would only emulate bfloat16."""
+    return choices if has_bfloat16(device) else replace(choices, mixed_precision=False)
 
 
 def has_bfloat16(device: torch.device) -> bool:

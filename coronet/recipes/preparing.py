@@ -14,7 +14,7 @@ from coronet.methods.vgg import Vgg, load_vgg
 from coronet.networks import Generator
 from coronet.objectives import Teacher, UnpairedObjective
 from coronet.randomness import seeded
-from coronet.recipes.machine import has_bfloat16, set_up
+from coronet.recipes.machine import set_up, without_emulation
 from coronet.recipes.opening import (
     Game,
     batches,
@@ -52,6 +52,7 @@ class Opened:
 def open_compression(settings: CompressSettings) -> Opened:
     """Open model and data and check that the method can meet the ratio with them."""
     device = set_up(settings.threads)
+    settings = without_emulation(settings, device)
     model = resolve_model(settings.model)
     checkpoint = load(model, direction=settings.direction)
     settings = sized(settings, checkpoint.config.image_size)
@@ -106,7 +107,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         form=settings.hypernetwork,
         embedding=settings.embedding,
         ema=settings.ema,
-        mixed_precision=settings.mixed_precision and has_bfloat16(opened.device),
+        mixed_precision=settings.mixed_precision,
         players=game.notes,
         vgg=opened.vgg,
         deep_teacher=settings.deep_teacher,

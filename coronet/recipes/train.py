@@ -24,7 +24,7 @@ from coronet.methods import Carry, Phase
 from coronet.networks import Generator, GeneratorConfig, PatchDiscriminator, resnet_config, unet_config
 from coronet.recipes.finish import stopped_early, versions
 from coronet.recipes.lengths import LENGTHS, step_seconds, stored_lengths
-from coronet.recipes.machine import best_device, has_bfloat16, set_up
+from coronet.recipes.machine import set_up, without_emulation
 from coronet.recipes.opening import (
     DEFAULT_SIZE,
     batches,
@@ -69,6 +69,7 @@ def train(settings: TrainSettings, run: Run) -> Steps:
     The folder then holds the generators and discriminators as safetensors, so that `compress` finds the companions.
     """
     device = set_up(settings.threads)
+    settings = without_emulation(settings, device)
     beginning = _beginning(settings)
     settings = sized(settings, beginning.config.image_size)
     data = open_data(settings)
@@ -89,7 +90,7 @@ def train(settings: TrainSettings, run: Run) -> Steps:
             learning_rate=settings.learning_rate,
             seed=settings.seed,
             decay=True,
-            mixed_precision=settings.mixed_precision and has_bfloat16(device),
+            mixed_precision=settings.mixed_precision,
             shares={player: settings.discriminator_rate for player in objective.networks if player != "backward"},
         )
 
@@ -196,7 +197,7 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun,
         "scores": _scores(data, generator),
         "data": data.summary(),
         "seed": settings.seed,
-        "mixed_precision": settings.mixed_precision and has_bfloat16(best_device()),
+        "mixed_precision": settings.mixed_precision,
         "versions": versions(),
     }
     run.write_report(report)
