@@ -94,8 +94,6 @@ LEVERS = {
     "no search: one-shot Taylor cut": Lever({"method": "taylor"}),
     "no search: magnitude pruning": Lever({"method": "magnitude"}),
     "no search: Taylor cut to the same widths": Lever({"method": "taylor"}, (_same_widths,)),
-    "no search: Taylor cut to even widths": Lever({"method": "taylor"}, (_same_widths, _powered(1.0))),
-    "no search: Taylor cut to widths by the fourth root": Lever({"method": "taylor"}, (_same_widths, _powered(0.25))),
     "no search: magnitude pruning to the same widths": Lever({"method": "magnitude"}, (_same_widths,)),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
