@@ -103,7 +103,7 @@ class NamedAdam:
         for group in self._adam.param_groups:
             group["lr"] = learning_rate
         for name, parameter in self._parameters.items():
-            parameter.grad = gradients.get(name)
+            parameter.grad = _as_it_lies(gradients.get(name), parameter)
         self._adam.step()
         for parameter in self._parameters.values():
             parameter.grad = None
@@ -136,6 +136,13 @@ class NamedAdam:
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def _as_it_lies(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
+    """Put a gradient in the parameter's order in memory: fused Adam takes both as they lie, in whatever order."""
+    if gradient is None or gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
 
 
 class Training:

@@ -89,6 +89,20 @@ def test_named_adam_is_torch_adam():
         assert mine.grad is None
 
 
+def test_named_adam_learns_alike_in_every_order_in_memory():
+    random = torch.Generator().manual_seed(0)
+    weight, gradient = torch.randn(2, 4, 3, 3, 3, generator=random)
+    last = {"memory_format": torch.channels_last}
+    moved = []
+    for start, slope in itertools.product((weight, weight.contiguous(**last)), (gradient, gradient.contiguous(**last))):
+        tensors = {"weight": nn.Parameter(start.clone())}
+        adam = NamedAdam(tensors)
+        for _ in range(3):
+            adam.step({"weight": slope}, 0.01)
+        moved.append(tensors["weight"].detach())
+    assert all(torch.equal(tensor, moved[0]) for tensor in moved)
+
+
 def test_a_tensor_without_gradient_stays_and_keeps_its_moments():
     tensors = {name: nn.Parameter(tensor) for name, tensor in drawn(0).items()}
     before = tensors["bias"].detach().clone()

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from coronet.networks import Generator, build
 from coronet.networks.config import GeneratorConfig, Norm
-from coronet.networks.resnet import make_norm
+from coronet.networks.layers import make_norm
 from coronet.networks.unet import UnetGenerator
 
 EXPANSION = 4  # times the channels inside a block

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from coronet.channels import Axes, convolution_axes, norm_axes
 from coronet.networks.config import Norm
-from coronet.networks.resnet import make_norm
+from coronet.networks.layers import channels_last, make_norm
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Judge (N, C, H, W): one logit per patch, (N, 1, h, w)."""
-        features = images
+        features = channels_last(images)
         for name, conv in self.convs.items():
             features = conv(features)
             if name in self.norms:
                 features = self.norms[name](features)
             features = self.activation(features)
-        return self.head(features)
+        return self.head(features).contiguous()
 
     def axes(self) -> Axes:
         """Give the AXES table: the channel groups along each tensor dimension."""

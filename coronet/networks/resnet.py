@@ -9,11 +9,7 @@ from torch import Tensor, nn
 
 from coronet.channels import Axes, convolution_axes, norm_axes
 from coronet.networks.config import GeneratorConfig, Norm
-
-
-def make_norm(norm: Norm, channels: int) -> nn.Module:
-    """Instance norm without parameters, or batch norm with them, as the published generators use them."""
-    return nn.BatchNorm2d(channels) if norm == "batch" else nn.InstanceNorm2d(channels)
+from coronet.networks.layers import channels_last, make_norm
 
 
 def enlarged(features: Tensor, config: GeneratorConfig) -> Tensor:
@@ -90,14 +86,14 @@ class ResnetGenerator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Translate (N, C, H, W) in [-1, 1]; H and W are multiples of 4 (as the published nets, not checked here)."""
-        features = F.relu(self.stem_norm(self.stem(_reflect(images, 3))))
+        features = F.relu(self.stem_norm(self.stem(_reflect(channels_last(images), 3))))
         features = F.relu(self.down1_norm(self.down1(features)))
         features = F.relu(self.down2_norm(self.down2(features)))
         for block in self.blocks:
             features = block(features)
         features = F.relu(self.up1_norm(self.up1(enlarged(features, self.config))))
         features = F.relu(self.up2_norm(self.up2(enlarged(features, self.config))))
-        return self.head(_reflect(features, 3)).tanh()
+        return self.head(_reflect(features, 3)).tanh().contiguous()
 
     def axes(self) -> Axes:
         """Give the AXES table: the channel groups along each tensor dimension."""

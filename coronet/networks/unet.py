@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from coronet.channels import Axes, convolution_axes, norm_axes
 from coronet.networks.config import GeneratorConfig
-from coronet.networks.resnet import enlarged, make_norm
+from coronet.networks.layers import channels_last, make_norm
+from coronet.networks.resnet import enlarged
 
 
 class UnetGenerator(nn.Module):
@@ -40,17 +41,21 @@ class UnetGenerator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Translate (N, C, H, W) in [-1, 1]; H and W are multiples of 2 ** levels."""
-        skips = [self.downs["down1"](images)]
+        skips = [self.downs["down1"](channels_last(images))]
         for level in range(2, self.levels + 1):
             features = self.downs[f"down{level}"](F.leaky_relu(skips[-1], 0.2))
             skips.append(self.norms[f"down{level}"](features) if level < self.levels else features)
         features = skips.pop()
         for level in range(self.levels, 1, -1):
-            features = self.norms[f"up{level}"](self.ups[f"up{level}"](enlarged(F.relu(features), self.config)))
+            features = self.norms[f"up{level}"](self._up(level, features))
             if 5 <= level < self.levels:
                 features = self.dropout(features)
             features = torch.cat([skips.pop(), features], dim=1)
-        return self.ups["up1"](enlarged(F.relu(features), self.config)).tanh()
+        return self._up(1, features).tanh().contiguous()
+
+    def _up(self, level: int, features: Tensor) -> Tensor:
+        """Enlarge, with channels last: the single pixels of the innermost level know no order that could stay."""
+        return self.ups[f"up{level}"](channels_last(enlarged(F.relu(features), self.config)))
 
     def axes(self) -> Axes:
         """Give the AXES table: the channel groups along each tensor dimension."""
