@@ -18,6 +18,7 @@ from coronet.channels import Kept
 from coronet.datasets import Batch
 from coronet.losses import GanMode, feature_imitation, imitation, judged_real, softened, told_apart
 from coronet.networks import Generator
+from coronet.networks.layers import channels_last
 from coronet.training import Losses, Players
 
 
@@ -64,7 +65,7 @@ class Teacher:
         translation = tapped(self.generator, images)
         groups = self.generator.feature_layers()
         cut = {
-            layer: features[:, kept[groups[layer]].to(features.device)]
+            layer: channels_last(features[:, kept[groups[layer]].to(features.device)])
             for layer, features in translation.features.items()
             if groups[layer] in kept
         }

@@ -170,7 +170,8 @@ class SearchTask(Task):
     def current(self) -> Generator:
         """Give the slim generator as a plain module that knows nothing of latents."""
         student = build_hollow(self.dense.with_widths(self.hypernetwork.widths))
-        weights = {name: tensor.detach().clone() for name, tensor in self.hypernetwork.weights().items()}
+        plain = {"memory_format": torch.contiguous_format}
+        weights = {name: tensor.detach().clone(**plain) for name, tensor in self.hypernetwork.weights().items()}
         student.load_state_dict(weights, assign=True)
         return student
 

@@ -33,9 +33,7 @@ def ssim(
     height, width = first.shape[-2:]
     if min(height, width) < window_size:
         raise ValueError(f"SSIM needs at least {window_size} x {window_size} pixels, not {width} x {height}.")
-    first, second = (
-        images.float() if images.dtype in (torch.float16, torch.bfloat16) else images for images in (first, second)
-    )
+    first, second = exact(first), exact(second)
     window = gaussian_window(window_size, sigma).to(first)
     rows, columns = _sliding(window, height), _sliding(window, width).T
     planes = torch.stack([first, second, first * first, second * second, first * second])
@@ -47,6 +45,11 @@ def ssim(
     light1, light2 = mean1 - lowest, mean2 - lowest
     luminance = (2.0 * light1 * light2 + low) / (light1 * light1 + light2 * light2 + low)
     return (luminance * (2.0 * covariance + high) / (variances + high)).mean(dim=(1, 2, 3))
+
+
+def exact(values: Tensor) -> Tensor:
+    """Give values in float32 at least: means of squares need it."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def gaussian_window(size: int, sigma: float) -> Tensor:

@@ -103,7 +103,8 @@ class NamedAdam:
         for group in self._adam.param_groups:
             group["lr"] = learning_rate
         for name, parameter in self._parameters.items():
-            parameter.grad = _as_it_lies(gradients.get(name), parameter)
+            gradient = gradients.get(name)
+            parameter.grad = gradient if gradient is None else _as_it_lies(gradient, parameter)
         self._adam.step()
         for parameter in self._parameters.values():
             parameter.grad = None
@@ -130,19 +131,16 @@ class NamedAdam:
         """Continue from saved moments."""
         for name, values in state.items():
             parameter = self._parameters[name]
-            self._adam.state[parameter] = {
-                part: value.to(parameter.device, copy=True) for part, value in values.items()
-            }
+            own = {part: value.to(parameter.device, copy=True) for part, value in values.items()}
+            self._adam.state[parameter] = own | {part: _as_it_lies(own[part], parameter) for part in _MOMENTS}
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def _as_it_lies(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
-    """Put a gradient in the parameter's order in memory: fused Adam takes both as they lie, in whatever order."""
-    if gradient is None or gradient.stride() == parameter.stride():
-        return gradient
-    return torch.empty_like(parameter).copy_(gradient)
+def _as_it_lies(values: Tensor, parameter: Tensor) -> Tensor:
+    """Put values in the parameter's order in memory: fused Adam takes all as they lie, in whatever order."""
+    return values if values.stride() == parameter.stride() else torch.empty_like(parameter).copy_(values)
 
 
 class Training:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from coronet.channels import Kept, Widths, keep_all, select
 from coronet.datasets import Batch
+from coronet.losses import mean_square
 from coronet.methods.distilling import Remembering, received, tapped_widths
 from coronet.networks import Generator, GeneratorConfig, build_hollow
 from coronet.objectives import ImagePool, Objective, Translate, Translation, tapped
@@ -152,7 +153,7 @@ class Distillation(Objective):
         wanted = self.teacher.translate(batch.source, self._everything)
         target = received(wanted, self._layers)
         mapped: dict[str, Tensor] = self.networks["maps"](received(translation, self._layers))
-        terms = [F.mse_loss(features, target[layer]) for layer, features in mapped.items()]
+        terms = [mean_square(features, target[layer]) for layer, features in mapped.items()]
         losses = {"distillation": DISTILLATION[batch.paired] * torch.stack(terms).sum()}
         if not batch.paired and self.weights.imitation:
             losses["reconstruction"] = self.weights.imitation * F.l1_loss(translation.images, wanted.images)

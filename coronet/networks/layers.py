@@ -30,8 +30,8 @@ class InstanceNorm(nn.InstanceNorm2d):
         """Map (N, C, H, W) to the same shape."""
         if not _in_pieces(images):
             return super().forward(images)
-        alone = images.tensor_split(len(images))
-        return torch.cat([F.batch_norm(image, None, None, training=True, eps=self.eps) for image in alone])
+        alone = [F.batch_norm(image, None, None, training=True, eps=self.eps) for image in torch.split(images, 1)]
+        return torch.cat(alone) if len(alone) > 1 else alone[0]
 
 
 def _in_pieces(images: Tensor) -> bool:
