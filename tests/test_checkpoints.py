@@ -21,7 +21,7 @@ from coronet.networks import DiscriminatorConfig, PatchDiscriminator
 from tests.reference_nets import Patch, Pixel, Resnet, Unet, randomised
 from tests.sandbox import convert_batch
 
-TOLERANCE = 1e-5  # float32, another order of sums
+TOLERANCE = 5e-5  # float32, another order of sums and in memory; 1.1e-5 was seen
 NARROW = [4, 8, 16, 12, 5, 8, 4]
 MOBILE = [4, 8, 16, *[8] * 3, *[12] * 3, *[16] * 3, 8, 4]
 
