@@ -35,8 +35,8 @@ def main(given: Sequence[str]) -> None:
     print(f"| | batch | translating | last | | {learning} | last | |\n|---|---|---|---|---|---|---|---|")
     for name, file, batch in files:
         generator = build_generator(load(file)).train()
-        images = torch.zeros(batch, generator.config.input_channels, *(generator.config.image_size,) * 2)
-        cells = [*_side_by_side(partial(_translate, generator, images))]
+        images = torch.rand(batch, generator.config.input_channels, *(generator.config.image_size,) * 2)
+        cells = _side_by_side(partial(_translate, generator, images))
         cells += _side_by_side(partial(_learn, generator, images, half=half))
         print(f"| {name} | {batch} | {' | '.join(cells)} |", flush=True)
 
