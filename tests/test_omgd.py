@@ -310,8 +310,7 @@ def test_teacher_and_opponents_learn_at_their_own_rate(kind):
     tune = METHOD.phases(job)[-1]
     training = tune.start(tune.prepare(Carry()))
     learning = {*training.optimisers} - {"generator", "maps"}
-    published = 2e-4 / CompressSettings().learning_rate
-    assert training.shares == pytest.approx(dict.fromkeys(learning, published))
+    assert training.shares == pytest.approx(dict.fromkeys(learning, 2e-4 / job.learning_rate))
 
 
 def test_the_student_of_a_resnet_is_mobile_and_starts_from_nothing():

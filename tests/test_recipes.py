@@ -22,6 +22,7 @@ from coronet.recipes.settings import CompressSettings, TrainSettings
 from coronet.recipes.train import generator_config
 from coronet.runs import Run
 from coronet.settings import from_json, to_json
+from coronet.training import RISE
 from tests.games import differences
 from tests.worlds import CONFIGS, SIDE, make_model, make_world, random_weights, write_published
 
@@ -581,6 +582,14 @@ def test_rates_belong_to_their_phase(stage, tmp_path):
     assert rates["warmup"] == pytest.approx([0.001])
     assert rates["search"] == pytest.approx([0.002, 0.004, 0.006, 0.008])
     assert rates["finetune"][0] == pytest.approx(0.001)
+
+
+def test_the_smaller_the_net_the_higher_its_rate(stage, tmp_path):
+    """Warm-up and fine-tuning learn at one rate: 5e-4 times the root of the ratio, where none is asked for."""
+    for ratio, root in ((1.44, 1.2), (2.25, 1.5)):
+        shown = seen(stage, tmp_path / str(ratio), ratio=ratio)
+        rates = {event["phase"]: event["learning_rate"] for event in reversed(shown)}
+        assert rates["finetune"] == rates["warmup"] == pytest.approx(5e-4 * root / RISE)
 
 
 def test_previews_come_as_often_as_asked(stage, tmp_path):

@@ -1,5 +1,6 @@
 """What a compression works on: settings, device, data, model and plan, and the Job that a method is given."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -77,6 +78,15 @@ def search_plan(settings: CompressSettings) -> SearchPlan:
     )
 
 
+def tuning_rate(settings: CompressSettings) -> float:
+    """Give the learning rate of fine-tuning: the one that was asked for, or 5e-4 times the square root of the ratio.
+
+    Adam's best rate goes with one over a layer's inputs (Yang et al. 2022, arXiv 2203.03466), which fall with the root
+    of the ratio; and imitating a teacher bears a higher one than training from scratch.
+    """
+    return settings.learning_rate if settings.learning_rate is not None else 5e-4 * math.sqrt(settings.ratio)
+
+
 def dense_generator(opened: Opened) -> Generator:
     """Build the dense generator in evaluation mode on the device."""
     return build_generator(opened.checkpoint).to(opened.device)
@@ -103,7 +113,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         lengths=lengths,
         seed=settings.seed,
         search_learning_rate=settings.search_learning_rate,
-        learning_rate=settings.learning_rate,
+        learning_rate=tuning_rate(settings),
         form=settings.hypernetwork,
         embedding=settings.embedding,
         ema=settings.ema,

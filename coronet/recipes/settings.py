@@ -41,7 +41,7 @@ class OptimisationChoices(DataChoices):
     """How a network is trained."""
 
     batch_size: int = setting(1, "Batch size", low=1, high=64, group="Training")
-    learning_rate: float = setting(2e-4, "Learning rate", low=1e-7, high=0.1, group="Training")
+    learning_rate: float | None = setting(None, "Learning rate", low=1e-7, high=0.1, group="Training")
     gan_mode: GanMode = setting("lsgan", "Adversarial loss", group="Training")
     ndf: int = setting(64, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
     pool_size: int = setting(
@@ -109,8 +109,15 @@ class CompressSettings(OptimisationChoices):
     )
     importance_images: int = setting(20, "Images for importance", low=1, high=1000, group="Search")
     latent_rate: float = setting(0.005, "Latent learning rate", low=0.0, high=1.0, group="Search")
-    # Imitating a teacher bears a higher rate and needs less of a discriminator than training from scratch.
-    learning_rate: float = setting(1e-3, "Learning rate", low=1e-7, high=0.1, help="Of fine-tuning.", group="Training")
+    learning_rate: float | None = setting(
+        None,
+        "Learning rate",
+        low=1e-7,
+        high=0.1,
+        help="Of fine-tuning; empty: 0.0005 times the square root of the ratio.",
+        group="Training",
+    )
+    # Imitating a teacher needs less of a discriminator than training from scratch.
     ndf: int = setting(32, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
     search_learning_rate: float = setting(
         1e-3, "Search learning rate", low=1e-7, high=0.1, help="Of the hypernetwork.", group="Search"
@@ -135,6 +142,7 @@ class TrainSettings(OptimisationChoices):
     """Train a dense generator from scratch: Pix2Pix on paired, CycleGAN on unpaired data."""
 
     kind: Literal["pix2pix", "cycle_gan"] = setting("pix2pix", "Kind")
+    learning_rate: float = setting(2e-4, "Learning rate", low=1e-7, high=0.1, group="Training")
     netG: Literal["resnet", "mobile_resnet", "unet"] | None = setting(
         None, "Generator", help="Empty: U-Net for pix2pix, ResNet for cycle_gan.", group="Network"
     )
