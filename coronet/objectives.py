@@ -118,12 +118,14 @@ class Objective(ABC):
         """Whether the generator is told what the teacher makes, so that it can learn without discriminators."""
         return self.teacher is not None and bool(self.weights.imitation or self.weights.features)
 
+    def judges(self) -> tuple[str, ...]:
+        """Name the players that are discriminators."""
+        return tuple(player for player in self.networks if player.startswith("discriminator"))
+
     def unjudged(self) -> "Objective":
         """Give the same game without its discriminators: nobody hears what they say, and they learn nothing."""
         quiet = copy(self)
-        quiet.networks = {
-            player: network for player, network in self.networks.items() if not player.startswith("discriminator")
-        }
+        quiet.networks = {player: network for player, network in self.networks.items() if player not in self.judges()}
         return quiet
 
     def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
@@ -195,8 +197,7 @@ class UnpairedObjective(Objective):
         self, weights: LossWeights, teacher: Teacher | None, networks: Mapping[str, nn.Module], pool_size: int
     ) -> None:
         super().__init__(weights, teacher, networks)
-        judges = [player for player in self.networks if player.startswith("discriminator")]
-        self._pools = {player: ImagePool(pool_size) for player in judges}
+        self._pools = {player: ImagePool(pool_size) for player in self.judges()}
 
     def pools(self) -> dict[str, ImagePool]:
         """One per discriminator."""

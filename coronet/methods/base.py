@@ -16,6 +16,7 @@ from coronet.objectives import Objective
 from coronet.search import SearchPlan
 from coronet.training import NamedAdam, Task, Training
 
+JUDGES_RATE = 2e-4  # of discriminators, as published: at a student's they diverge, or tell nothing apart any more
 ROUND = 4  # steps in which every method does all that its steps do: time is told by whole rounds
 
 
@@ -75,7 +76,10 @@ class Job:
         decay: bool = False,
         shares: Mapping[str, float] | None = None,
     ) -> Training:
-        """Set up a phase's training at a learning rate, with the optimisers that go on from the phase before."""
+        """Set up a phase's training at a learning rate, with the optimisers that go on from the phase before.
+
+        shares: players that learn at another rate, times this one. Discriminators always learn at theirs.
+        """
         return Training(
             task,
             phase=phase,
@@ -85,7 +89,7 @@ class Job:
             decay=decay,
             mixed_precision=self.mixed_precision,
             optimisers=carry.optimisers if carry else {},
-            shares=shares,
+            shares={judge: JUDGES_RATE / rate for judge in self.objective.judges()} | dict(shares or {}),
         )
 
 
