@@ -1,12 +1,13 @@
 """Every method ends with a slim net at the ratio asked for; each does what defines it."""
 
 import json
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 import torch
 
-from coronet.channels import kept_widths
+from coronet.channels import keep_all, kept_widths
 from coronet.checkpoints import build_generator, load
 from coronet.cost import CostModel
 from coronet.errors import BudgetError, DataError, SettingsError
@@ -24,6 +25,9 @@ from coronet.runs import Run
 from coronet.search import SearchPlan
 from coronet.settings import from_json, to_json
 from coronet.slimming import choose
+from coronet.tasks import GeneratorTask
+from coronet.training import RISE, fit
+from tests.games import RESNET, compression_job
 from tests.nets import TINY, random_net
 from tests.worlds import SIDE, make_model, make_world
 
@@ -105,6 +109,20 @@ def test_every_method_takes_minutes(method, stage, tmp_path):
 def test_a_method_without_a_search_gets_the_steps_of_one_that_searches(method, stage, tmp_path):
     run = compress(stage, tmp_path / "run", "paired", method=method)
     assert [event["phase"] for event in run.events()] == ["warmup"] + ["finetune"] * 6
+
+
+@pytest.mark.parametrize("teacher", [True, False])
+def test_discriminators_learn_at_their_published_rate_in_every_phase(teacher):
+    """However fast the student learns: their first step has the size of theirs, as Adam's first steps do."""
+    job = replace(compression_job(RESNET, "unpaired", teacher=teacher), learning_rate=8e-3)
+    task = GeneratorTask(job.generator, job.objective, kept=keep_all(job.generator.config.widths))
+    for rate in (job.learning_rate, job.search_learning_rate):
+        training = job.training(task, "test", 40, rate)
+        before = {name: tensor.detach().clone() for name, tensor in task.parameters()["discriminator"].items()}
+        next(fit(training, job.batch_at))
+        after = task.parameters()["discriminator"]
+        moved = [(after[name].detach() - tensor).abs().max() for name, tensor in before.items()]
+        assert float(max(moved)) == pytest.approx(2e-4 / RISE, rel=0.01)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -306,6 +306,12 @@ def test_only_the_players_needed_take_part(data, teacher, gan, players, stage):
     assert (found.objective.teacher is not None) == teacher
 
 
+@pytest.mark.parametrize(("teacher", "weight"), [(True, 0.2), (False, 2.0)])
+def test_beside_a_teacher_the_discriminator_counts_a_tenth(teacher, weight, stage):
+    _, found = game(settings_for(stage, "paired", teacher=teacher, lambda_gan=2.0))
+    assert found.objective.weights.gan == pytest.approx(weight)
+
+
 # Training from scratch
 
 

@@ -19,6 +19,9 @@ from coronet.recipes.settings import CompressSettings, DataChoices, Optimisation
 from coronet.scenes.cached import drawn_folder, is_scenes
 
 DEFAULT_SIZE = 256  # where neither the user nor a model says one
+BESIDE_TEACHER = (
+    0.1  # of the adversarial weight: at all of it the discriminator draws the student away from the teacher
+)
 Choices = TypeVar("Choices", bound=DataChoices)
 
 
@@ -219,7 +222,7 @@ def _objective(
 ) -> Objective:
     weights = LossWeights(
         gan_mode=choices.gan_mode,
-        gan=choices.lambda_gan,
+        gan=choices.lambda_gan if teacher is None else choices.lambda_gan * BESIDE_TEACHER,
         reconstruction=choices.lambda_L1,
         cycle=choices.lambda_A,
         identity=choices.lambda_identity,

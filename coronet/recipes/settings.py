@@ -117,6 +117,9 @@ class CompressSettings(OptimisationChoices):
         help="Of fine-tuning; empty: 0.0005 times the square root of the ratio.",
         group="Training",
     )
+    lambda_gan: float = setting(
+        1.0, "Adversarial weight", low=0.0, high=100.0, help="A tenth of it beside a teacher.", group="Training"
+    )
     # Imitating a teacher needs less of a discriminator than training from scratch.
     ndf: int = setting(32, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
     search_learning_rate: float = setting(

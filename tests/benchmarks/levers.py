@@ -112,6 +112,8 @@ LEVERS = {
     "discriminators in every step of fine-tuning (4th)": Lever(
         patches=(lambda: patch("coronet.methods.parts.ROUND", 1),)
     ),
+    "discriminators count as much as without a teacher (a tenth)": Lever({"lambda_gan": 10.0}),
+    "discriminators learn at 1e-3 (2e-4)": Lever(patches=(lambda: patch("coronet.methods.base.JUDGES_RATE", 1e-3),)),
     "no discriminator": Lever({"lambda_gan": 0.0}),
     "no feature imitation": Lever({"lambda_feature": 0.0}),
     "averaged weights (.99)": Lever({"ema": 0.99}),
