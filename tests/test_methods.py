@@ -27,7 +27,7 @@ from coronet.settings import from_json, to_json
 from coronet.slimming import choose
 from coronet.tasks import GeneratorTask
 from coronet.training import RISE, fit
-from tests.games import RESNET, compression_job
+from tests.games import RESNET, compression_job, net
 from tests.nets import TINY, random_net
 from tests.worlds import SIDE, make_model, make_world
 
@@ -115,7 +115,7 @@ def test_a_method_without_a_search_gets_the_steps_of_one_that_searches(method, s
 def test_discriminators_learn_at_their_published_rate_in_every_phase(teacher):
     """However fast the student learns: their first step has the size of theirs, as Adam's first steps do."""
     job = replace(compression_job(RESNET, "unpaired", teacher=teacher), learning_rate=8e-3)
-    task = GeneratorTask(job.generator, job.objective, kept=keep_all(job.generator.config.widths))
+    task = GeneratorTask(net(RESNET, 9), job.objective, kept=keep_all(RESNET.widths))
     for rate in (job.learning_rate, job.search_learning_rate):
         training = job.training(task, "test", 40, rate)
         before = {name: tensor.detach().clone() for name, tensor in task.parameters()["discriminator"].items()}
