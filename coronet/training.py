@@ -24,6 +24,7 @@ Players = tuple[str, ...]
 Losses = dict[str, Tensor]
 Gradients = dict[str, dict[str, Tensor]]
 Cut = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]  # follows removed channels in tensors named like parameters
+PUBLISHED_RATE = 2e-4  # of generators and discriminators (Isola et al. 2017, Zhu et al. 2017)
 RISE = 20  # steps until the full learning rate
 BETAS = (0.5, 0.999)  # of Adam, as pytorch-CycleGAN-and-pix2pix trains
 

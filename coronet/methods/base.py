@@ -14,9 +14,9 @@ from coronet.methods.vgg import Vgg
 from coronet.networks import Generator, GeneratorConfig
 from coronet.objectives import Objective
 from coronet.search import SearchPlan
-from coronet.training import NamedAdam, Task, Training
+from coronet.training import PUBLISHED_RATE, NamedAdam, Task, Training
 
-JUDGES_RATE = 2e-4  # of discriminators, as published: at a student's they diverge, or tell nothing apart any more
+JUDGES_RATE = PUBLISHED_RATE  # of discriminators: at a student's they diverge, or tell nothing apart any more
 ROUND = 4  # steps in which every method does all that its steps do: time is told by whole rounds
 
 

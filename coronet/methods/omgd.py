@@ -39,7 +39,7 @@ from coronet.networks import Generator, GeneratorConfig, initialise
 from coronet.objectives import ImagePool, Objective, PairedObjective, Translate, Translation, tapped
 from coronet.randomness import seeded
 from coronet.similarity import ssim
-from coronet.training import Losses, Players
+from coronet.training import PUBLISHED_RATE, Losses, Players
 
 SSIM_WEIGHT = 10.0
 L1_WEIGHT = 10.0  # in place of the next two, where there is no VGG-16
@@ -51,7 +51,6 @@ UNET_CHANNELS = 10.0  # weight of the channel distillation in a U-Net, as publis
 UNPAIRED_CHANNELS = 500.0  # in a ResNet, as published for horse -> zebra
 PAIRED_CHANNELS = (100.0, 1000.0)  # in a ResNet with pairs: wide and narrow students of edges -> shoes
 NARROW = 0.22  # of the teacher's channels; published: 16 of 64 are wide, 12 and 8 are narrow
-TEACHER_RATE = 2e-4  # of teachers and discriminators, as published
 
 
 def phases(job: Job) -> list[Phase]:
@@ -59,7 +58,7 @@ def phases(job: Job) -> list[Phase]:
     config = students.mobile(job.generator.config, job.plan)
     deep = job.deep_teacher and isinstance(job.objective, PairedObjective)
     objective = OnlineTeaching(job.objective, job.generator, config, job.seed, vgg=job.vgg, deep=deep)
-    shares = {player: TEACHER_RATE / job.learning_rate for player in objective.networks if player != "maps"}
+    shares = {player: PUBLISHED_RATE / job.learning_rate for player in objective.networks if player != "maps"}
     return [warm_up(job), fine_tune(job, from_scratch(job, config), objective=objective, shares=shares)]
 
 

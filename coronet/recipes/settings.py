@@ -41,7 +41,9 @@ class OptimisationChoices(DataChoices):
     """How a network is trained."""
 
     batch_size: int = setting(1, "Batch size", low=1, high=64, group="Training")
-    learning_rate: float | None = setting(None, "Learning rate", low=1e-7, high=0.1, group="Training")
+    learning_rate: float | None = setting(
+        None, "Learning rate", low=1e-7, high=0.1, help="Empty: 0.0002, as published.", group="Training"
+    )
     gan_mode: GanMode = setting("lsgan", "Adversarial loss", group="Training")
     ndf: int = setting(64, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
     pool_size: int = setting(
@@ -145,7 +147,6 @@ class TrainSettings(OptimisationChoices):
     """Train a dense generator from scratch: Pix2Pix on paired, CycleGAN on unpaired data."""
 
     kind: Literal["pix2pix", "cycle_gan"] = setting("pix2pix", "Kind")
-    learning_rate: float = setting(2e-4, "Learning rate", low=1e-7, high=0.1, group="Training")
     netG: Literal["resnet", "mobile_resnet", "unet"] | None = setting(
         None, "Generator", help="Empty: U-Net for pix2pix, ResNet for cycle_gan.", group="Network"
     )

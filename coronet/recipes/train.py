@@ -42,7 +42,7 @@ from coronet.recipes.scoring import paired_scores, reported_distances, translati
 from coronet.recipes.settings import TrainSettings
 from coronet.runs import Run
 from coronet.tasks import GeneratorTask
-from coronet.training import Steps, Training
+from coronet.training import PUBLISHED_RATE, Steps, Training
 
 DEFAULT_STEPS = 20_000
 
@@ -87,7 +87,7 @@ def train(settings: TrainSettings, run: Run) -> Steps:
             task,
             phase="train",
             steps=steps,
-            learning_rate=settings.learning_rate,
+            learning_rate=PUBLISHED_RATE if settings.learning_rate is None else settings.learning_rate,
             seed=settings.seed,
             decay=True,
             mixed_precision=settings.mixed_precision,
