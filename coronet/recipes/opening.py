@@ -19,9 +19,7 @@ from coronet.recipes.settings import CompressSettings, DataChoices, Optimisation
 from coronet.scenes.cached import drawn_folder, is_scenes
 
 DEFAULT_SIZE = 256  # where neither the user nor a model says one
-BESIDE_TEACHER = (
-    0.1  # of the adversarial weight: at all of it the discriminator draws the student away from the teacher
-)
+BESIDE_TEACHER = 0.1  # of the adversarial weight: all of it draws the student away from its teacher
 Choices = TypeVar("Choices", bound=DataChoices)
 
 
