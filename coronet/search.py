@@ -17,7 +17,7 @@ from coronet.hypernetwork import Hypernetwork
 from coronet.importance import Importance, per_cost
 from coronet.networks import Generator, GeneratorConfig, build_hollow
 from coronet.objectives import Objective, tapped
-from coronet.slimming import choose, least_widths
+from coronet.slimming import check_ratio, choose, least_widths
 from coronet.training import Cut, Gradients, Losses, Players, Task
 
 NOTICE = 5  # events over which a channel fades before it is removed
@@ -32,19 +32,25 @@ class SearchPlan:
     """Where the search goes: the final ratio, what it counts, and how latents move.
 
     multiple_of: the final widths are multiples of this. floor: share of its width by rule below which no group falls
-    (`least_widths`). latent_rate: step of a latent per unit of its group's mean. events: how often channels go.
+    (`least_widths`), None: 1 - 0.5 / ratio. Gradients foresee small cuts: the less goes, the more they may decide.
+    latent_rate: step of a latent per unit of its group's mean. events: how often channels go.
     """
 
     ratio: float
     budget: Budget = "macs"
     multiple_of: int = 1
-    floor: float = 1.0
+    floor: float | None = None
     latent_rate: float = 0.005
     events: int = 50
 
+    def __post_init__(self) -> None:
+        """Raise BudgetError where the ratio is none."""
+        check_ratio(self.ratio)
+
     def floors(self, config: GeneratorConfig) -> dict[str, int]:
         """Give the channels that the search keeps of every group at least, in whole units."""
-        return self._least(config, self.floor, POWER)
+        share = 1.0 - 0.5 / self.ratio if self.floor is None else self.floor
+        return self._least(config, share, POWER)
 
     def even_floors(self, config: GeneratorConfig) -> dict[str, int]:
         """Give what other methods keep at least. Published without a floor, their rankings decide more freely."""

@@ -89,9 +89,14 @@ def slim(generator: Generator, weights: Mapping[str, Tensor], kept: Kept) -> Gen
     return smaller.train(generator.training)
 
 
-def _target(units: _Units, cost: CostModel, ratio: float) -> float:
+def check_ratio(ratio: float) -> None:
+    """Raise BudgetError unless it is at least 1."""
     if not ratio >= 1:
         raise BudgetError(f"The compression ratio is {ratio:g}, but must be at least 1. Choose 1 or more.")
+
+
+def _target(units: _Units, cost: CostModel, ratio: float) -> float:
+    check_ratio(ratio)
     target = cost.total / ratio * (1 + 1e-12)
     if cost.at(units.least) > target:
         raise BudgetError(_impossible(cost, units, ratio))

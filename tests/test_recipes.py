@@ -483,7 +483,7 @@ ARRIVING = {
     "lambda_feature": 3.0,
     "search_learning_rate": 5e-3,
     "latent_rate": 0.2,
-    "floor": 0.5,
+    "floor": 1.0,
     "hypernetwork": "paper",
     "no_flip": True,
     "load_size": 60,

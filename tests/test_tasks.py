@@ -1,5 +1,7 @@
 """The tasks: a search that follows its plan and loses channels for good, moving averages, and a warm-up that is one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -97,10 +99,11 @@ def test_channels_go_at_the_events_of_the_plan_only():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_search_cuts_by_the_square_root_and_other_methods_keep_most_of_an_even_cut(name):
+def test_the_search_stays_near_the_square_root_and_other_methods_keep_most_of_an_even_cut(name):
     cost, widths = CostModel(SMALL[name]), SMALL[name].widths
     plan = SearchPlan(ratio=2.5)
-    assert plan.floors(SMALL[name]) == least_widths(cost, widths, 2.5, 1.0, power=0.5)
+    assert plan.floors(SMALL[name]) == least_widths(cost, widths, 2.5, 0.8, power=0.5)
+    assert replace(plan, floor=1.0).floors(SMALL[name]) == least_widths(cost, widths, 2.5, 1.0, power=0.5)
     assert plan.even_floors(SMALL[name]) == least_widths(cost, widths, 2.5, 0.75)
 
 

@@ -24,7 +24,6 @@ from coronet.importance import Importance, per_cost, taylor
 from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
 from coronet.recipes.channel_map import GroupShare, group_shares
-from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
 from coronet.slimming import choose, slim
 
@@ -152,7 +151,7 @@ class PreviewModel:
 
 
 def _plan(ratio: float, budget: Budget = "macs", multiple_of: int = 1) -> SearchPlan:
-    return SearchPlan(ratio, budget, multiple_of, floor=CompressSettings.floor)
+    return SearchPlan(ratio, budget, multiple_of)
 
 
 def preview(

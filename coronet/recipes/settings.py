@@ -100,8 +100,13 @@ class CompressSettings(OptimisationChoices):
     )
     hypernetwork: Literal["factored", "paper"] = setting("factored", "Hypernetwork", group="Search")
     embedding: int = setting(8, "Embedding", low=1, high=64, help="Of the paper's hypernetwork.", group="Search")
-    floor: float = setting(
-        1.0, "Floor per group", low=0.0, high=1.0, help="Of the width that the rule for widths leaves.", group="Search"
+    floor: float | None = setting(
+        None,
+        "Floor per group",
+        low=0.0,
+        high=1.0,
+        help="Of the width that the rule for widths leaves; empty: 1 - 0.5 / ratio.",
+        group="Search",
     )
     importance: Literal["taylor", "consumer_norm"] = setting(
         "taylor",
