@@ -5,10 +5,9 @@ and says nothing in front of a norm layer, which rescales what they make.
 Taylor scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coronet.channels import Widths
@@ -69,33 +68,34 @@ def within_group(importance: Mapping[str, Tensor]) -> Importance:
 def taylor(generator: Generator, images: Iterable[Tensor], random: torch.Generator, *, probes: int = 1) -> Importance:
     """Score a channel by the squared first-order change of the output when it is removed.
 
-    For every image (1, C, H, W) and probe, a random smooth pattern is laid over the output; the gradient of the sum
-    with respect to a factor on the channel, at the consumers, is squared and averaged (Molchanov et al. 2017, with
-    the output in place of the loss). The generator must be in evaluation mode; costs one forward and backward each.
+    The mean of `squared_change` over the images, (1, C, H, W) each, and some patterns for each (Molchanov et al. 2017,
+    with the output in place of the loss). The generator must be in evaluation mode.
     """
-    names = list(consumers(generator))
-    parameters = dict(generator.named_parameters())
-    kernels = {name: parameters[name].detach().requires_grad_() for name in names}  # the generator may be frozen
-    total: Importance = {
-        group: torch.zeros(width, dtype=torch.float64) for group, width in generator.config.widths.items()
-    }
-    count = 0
-    for image in images:
-        for _ in range(probes):
-            with torch.enable_grad():
-                output = torch.func.functional_call(generator, kernels, (image,))
-                pattern = smooth_noise(output.shape, random).to(output)
-                gradients = torch.autograd.grad((output * pattern).sum() / output.numel() ** 0.5, [*kernels.values()])
-            changes = {
-                name: (kernel.detach() * gradient).double()
-                for (name, kernel), gradient in zip(kernels.items(), gradients, strict=True)
-            }
-            for group, change in _gather(generator, changes).items():
-                total[group] += change.square().cpu()
-            count += 1
-    if not count:
+    weights = generator.state_dict()
+    found = [squared_change(generator, weights, image, random) for image in images for _ in range(probes)]
+    if not found:
         raise ValueError("Importance is measured on images, and none was given.")
-    return {group: value / count for group, value in total.items()}
+    return {group: torch.stack([change[group] for change in found]).mean(0) for group in found[0]}
+
+
+def squared_change(
+    generator: Generator, weights: Mapping[str, Tensor], image: Tensor, random: torch.Generator
+) -> Importance:
+    """Estimate what every channel changes in the output for an image (1, C, H, W): its mean square per value.
+
+    White noise is laid over the output; the gradient of the sum with respect to a factor on the channel, at its
+    consumers, is squared, which gives the square of the whole change in expectation (Hutchinson 1989). `weights` stand
+    in for the generator's own; none of them needs a gradient. Costs one forward and backward pass.
+    """
+    kernels = {name: weights[name].detach().requires_grad_() for name in consumers(generator)}
+    with torch.enable_grad():
+        output = torch.func.functional_call(generator, {**_detached(weights), **kernels}, (image,))
+        pattern = torch.randn(output.shape, generator=random).to(output)
+        gradients = torch.autograd.grad((output * pattern).sum() / output.numel() ** 0.5, [*kernels.values()])
+    changes = {
+        name: kernel.detach() * gradient for (name, kernel), gradient in zip(kernels.items(), gradients, strict=True)
+    }
+    return {group: change.square().cpu() for group, change in _gather(generator, changes).items()}
 
 
 def per_cost(importance: Mapping[str, Tensor], cost: CostModel, widths: Widths) -> Importance:
@@ -104,11 +104,8 @@ def per_cost(importance: Mapping[str, Tensor], cost: CostModel, widths: Widths) 
     return {group: values.double() / max(float(marginal[group]), 1e-12) for group, values in importance.items()}
 
 
-def smooth_noise(shape: Sequence[int], random: torch.Generator, *, cells: int = 8) -> Tensor:
-    """Draw unit-variance noise of low spatial frequency, (N, C, H, W); drawn on `cells` points per side."""
-    coarse = torch.randn(shape[0], shape[1], min(cells, shape[2]), min(cells, shape[3]), generator=random)
-    noise = F.interpolate(coarse, size=tuple(shape[2:]), mode="bilinear", align_corners=False)
-    return noise / noise.square().mean().sqrt().clamp_min(1e-12)
+def _detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def _gather(generator: Generator, values: Mapping[str, Tensor]) -> Importance:
@@ -117,7 +114,7 @@ def _gather(generator: Generator, values: Mapping[str, Tensor]) -> Importance:
     total = {group: torch.zeros(width, dtype=torch.float64) for group, width in widths.items()}
     for name, (dimension, groups) in consumers(generator).items():
         others = [axis for axis in range(values[name].dim()) if axis != dimension]
-        summed = values[name].sum(dim=others).cpu()
+        summed = values[name].sum(dim=others, dtype=torch.float64).cpu()
         offset = 0
         for group in groups:
             total[group] = total[group] + summed[offset : offset + widths[group]]

@@ -1,6 +1,6 @@
 """The search: latents are driven to zero along a budget plan while the generator learns, and dead channels leave it.
 
-The search's own gradients rank the channels; no lambda is tuned.
+What every channel changes in the output is measured all along and ranks them; no lambda is tuned.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,15 @@ from coronet.channels import compose, keep_all, kept_widths
 from coronet.cost import Budget, CostModel
 from coronet.datasets import Batch
 from coronet.hypernetwork import Hypernetwork
-from coronet.importance import Importance, per_cost
+from coronet.importance import Importance, per_cost, squared_change
 from coronet.networks import Generator, GeneratorConfig, build_hollow
 from coronet.objectives import Objective, tapped
 from coronet.slimming import check_ratio, choose, least_widths
 from coronet.training import Cut, Gradients, Losses, Players, Task
 
 NOTICE = 5  # events over which a channel fades before it is removed
-LIVE_RATE = 0.02  # of the moving average of the importance, per step
+PROBE = 4  # steps from one measurement of the importance to the next
+LIVE_RATE = 0.1  # of its moving average, per measurement
 POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels: see `assets/levers.md`
 EVEN_SHARE = 0.75  # of an even cut, below which no other method's ranking may go
 LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 1 % of 16x and 30x
@@ -81,7 +82,7 @@ class SearchTask(Task):
         plan: SearchPlan,
         importance: Importance,
     ) -> None:
-        """Take a hypernetwork of the dense net, and what ranks its channels before the first step, per unit of cost."""
+        """Take a hypernetwork of the dense net, and what ranks its channels until they are measured."""
         self.dense = config
         self.hypernetwork = hypernetwork
         self.objective = objective
@@ -90,8 +91,8 @@ class SearchTask(Task):
         self._floors = plan.floors(config)
         self._cost = CostModel(config, None, plan.budget)  # of the dense net, at any widths
         self._events = 0  # so far
-        self._at_start = {group: scores.double() for group, scores in importance.items()}
-        self._live = {group: torch.zeros_like(scores) for group, scores in self._at_start.items()}
+        self._plays = 0  # so far
+        self._live = {group: scores.double() for group, scores in importance.items()}
         self.skeleton = build_hollow(config)
 
     def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
@@ -108,13 +109,15 @@ class SearchTask(Task):
         They would take most of the time of a step, and judge a net that will not be.
         """
         weights = self.hypernetwork.weights()
+        if self._plays % PROBE == 0:
+            self._measure(weights, batch.source[:1], random)
+        self._plays += 1
         game = self.objective.unjudged() if self.objective.imitates else self.objective
         yield from game.play(lambda images: tapped(self.skeleton, images, weights), self.kept, batch, random)
 
     @torch.no_grad()
     def after_step(self, gradients: Gradients, progress: float) -> dict[str, Cut]:
         """Move the latents against their gradient; at an event of the plan shrink them and remove what is dead."""
-        self._note_importance(gradients["generator"])
         self._move_latents(gradients["generator"])
         event = int(progress * self.plan.events + 1e-9)
         if event <= self._events:
@@ -139,7 +142,6 @@ class SearchTask(Task):
         follow = self.hypernetwork.selector(kept)
         self.hypernetwork = self.hypernetwork.select(kept)
         self.kept = compose(self.kept, kept)
-        self._at_start = {group: scores[kept[group]] for group, scores in self._at_start.items()}
         self._live = {group: scores[kept[group]] for group, scores in self._live.items()}
         self.skeleton = build_hollow(self.dense.with_widths(self.hypernetwork.widths))
         return {"generator": follow}
@@ -153,17 +155,16 @@ class SearchTask(Task):
         steps = {group: torch.full_like(size, float(size.mean()) / NOTICE) for group, size in sizes.items()}
         self.hypernetwork.shrink({group: _but(later[group], steps[group]) for group in sizes})
 
-    def _note_importance(self, gradients: Mapping[str, Tensor]) -> None:
-        """Follow the Taylor importance (z dL/dz)^2 of every channel: the search's own gradients measure it for free."""
-        for group, latent in self.hypernetwork.latents.items():
-            if group in gradients:
-                change = (latent * gradients[group]).double().square().to(self._live[group])
-                self._live[group].lerp_(change, LIVE_RATE)
+    def _measure(self, weights: Mapping[str, Tensor], image: Tensor, random: torch.Generator) -> None:
+        """Follow what every channel changes in the output: the mean of all so far, later a moving average."""
+        rate = max(LIVE_RATE, PROBE / (self._plays + PROBE))
+        self.skeleton.eval()
+        for group, change in squared_change(self.skeleton, weights, image, random).items():
+            self._live[group].lerp_(change.to(self._live[group]), rate)
+        self.skeleton.train()
 
     def _importance(self) -> dict[str, Tensor]:
-        """Rank by what was followed since the first step, per unit of cost; before it by what the search was given."""
-        is_followed = any(bool(scores.any()) for scores in self._live.values())
-        return per_cost(self._live, self._cost, self.hypernetwork.widths) if is_followed else self._at_start
+        return per_cost(self._live, self._cost, self.hypernetwork.widths)
 
     def _move_latents(self, gradients: Mapping[str, Tensor]) -> None:
         for group, latent in self.hypernetwork.latents.items():
@@ -196,7 +197,7 @@ class SearchTask(Task):
             "hypernetwork": self.hypernetwork.state(),
             "kept": self.kept,
             "events": self._events,
-            "at_start": self._at_start,
+            "plays": self._plays,
             "live": {group: scores.clone() for group, scores in self._live.items()},
             "objective": self.objective.state(),
         }
@@ -205,7 +206,7 @@ class SearchTask(Task):
         """Continue from a state."""
         self.kept = dict(state["kept"])
         self._events = state["events"]
-        self._at_start = dict(state["at_start"])
+        self._plays = state["plays"]
         self._live = {group: scores.clone() for group, scores in state["live"].items()}
         device = next(iter(self.hypernetwork.latents.values())).device
         tensors = {

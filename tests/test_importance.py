@@ -5,7 +5,7 @@ import torch
 
 from coronet.channels import keep_all
 from coronet.cost import CostModel
-from coronet.importance import consumer_norm, consumers, per_cost, smooth_noise, taylor
+from coronet.importance import consumer_norm, consumers, per_cost, squared_change, taylor
 from coronet.networks import build
 from coronet.slimming import slim
 from tests.nets import TINY, random_net
@@ -29,6 +29,11 @@ def assert_scores(one, other, *, rel=1e-6, skip=()):
     for group in one:
         if group not in skip:
             assert torch.allclose(one[group], other[group], rtol=rel, atol=1e-15), group
+
+
+def noise(shape, random):
+    """Draw as `squared_change` does."""
+    return torch.randn(shape, generator=random).double()
 
 
 def readers(net):
@@ -60,7 +65,7 @@ def test_taylor_is_the_finite_difference_of_the_output(name):
     net, images = random_net(name, dtype=torch.float64)
     scores = taylor(net, [images[:1], images[1:]], seeded(3), probes=2)
     step, random, weights = 1e-6, seeded(3), net.state_dict()
-    patterns = [(image, smooth_noise(image.shape, random).double()) for image in images.split(1) for _ in range(2)]
+    patterns = [(image, noise(image.shape, random)) for image in images.split(1) for _ in range(2)]
     for group, width in net.config.widths.items():
         channel = width // 2
         changed = {kernel: weights[kernel].clone() for kernel, _, other, _ in readers(net) if other == group}
@@ -220,7 +225,7 @@ def test_taylor_is_the_whole_change_where_the_net_is_linear():
     net, images = random_net("resnet", dtype=torch.float64)
     net = with_weights(net, {"head.weight": net.head.weight.detach() * 1e-3, "head.bias": torch.zeros(3)})
     scores = taylor(net, [images[:1]], seeded(2))["up2"]
-    pattern = smooth_noise(images[:1].shape, seeded(2)).double()
+    pattern = noise(images[:1].shape, seeded(2))
     for channel in range(net.config.widths["up2"]):
         kept = keep_all(net.config.widths)
         kept["up2"] = kept["up2"][kept["up2"] != channel]
@@ -239,17 +244,32 @@ def test_per_cost_divides_by_the_price_of_one_channel():
         assert values.tolist() == pytest.approx([6.0 / price] * config.widths[group])
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 128, 32), (1, 1, 4, 4)])
-def test_noise_has_unit_variance(shape):
-    noise = smooth_noise(shape, seeded())
-    assert noise.shape == shape
-    assert float(noise.square().mean()) == pytest.approx(1.0, rel=1e-5)
+@pytest.mark.parametrize("name", ["resnet", "unet"])
+def test_the_patterns_find_the_whole_change(name):
+    """Their mean is the squared change of all values of the output, as the Jacobian gives it."""
+    net, images = random_net(name, dtype=torch.float64)
+    image, random, weights = images[:1], seeded(1), net.state_dict()
+    group = next(iter(net.config.widths))
+    found = torch.stack([squared_change(net, weights, image, random)[group] for _ in range(100)]).mean(0)
+
+    def scaled(channel, factor):
+        kernels = {kernel: weights[kernel].clone() for kernel, _, other, _ in readers(net) if other == group}
+        for kernel, dimension, other, offset in readers(net):
+            if other == group:
+                kernels[kernel].select(dimension, offset + channel).mul_(factor)
+        with torch.no_grad():
+            return with_weights(net, kernels)(image)
+
+    for channel in (0, 1):
+        change = (scaled(channel, 1 + 1e-5) - scaled(channel, 1 - 1e-5)) / 2e-5
+        assert float(found[channel]) == pytest.approx(float(change.square().mean()), rel=0.5)
 
 
-def test_noise_is_smooth():
-    """Nearly all its energy lies below 8 periods per side, a fifteenth of what white noise spreads over."""
-    spectrum = torch.fft.fft2(smooth_noise((4, 3, 64, 64), seeded())).abs().square().mean(dim=(0, 1))
-    frequency = torch.fft.fftfreq(64).abs() * 64
-    low = (frequency[:, None] <= 8) & (frequency[None] <= 8)
-    assert float(spectrum[low].sum() / spectrum.sum()) > 0.95
-    assert float(low.float().mean()) < 0.1
+def test_other_weights_are_measured_and_the_generator_is_left_alone():
+    net, images = random_net("resnet")
+    other, _ = random_net("resnet", seed=1)
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    lent = squared_change(net, other.state_dict(), images[:1], seeded())
+    assert_scores(lent, squared_change(other, other.state_dict(), images[:1], seeded()))
+    assert all(torch.equal(tensor, net.state_dict()[key]) for key, tensor in before.items())
+    assert any(not torch.equal(lent[group], scores) for group, scores in taylor(net, [images[:1]], seeded()).items())

@@ -7,6 +7,7 @@ import torch
 
 from coronet.channels import keep_all, select
 from coronet.cost import CostModel
+from coronet.importance import consumers, squared_change
 from coronet.networks import resnet_config, unet_config
 from coronet.search import SearchPlan
 from coronet.slimming import least_widths
@@ -143,19 +144,34 @@ def test_the_least_important_channels_go_first():
     assert all(kept.tolist() == list(range(len(kept))) for kept in task.kept.values())
 
 
-def test_the_gradients_of_the_latents_rank_the_channels():
-    """Channels whose latents have no gradient go first, however they were ranked at the start."""
+def test_what_channels_change_in_the_output_ranks_them():
+    """Channels that nobody reads go first, however they were ranked at the start."""
     importance = {group: torch.arange(width, 0, -1, dtype=torch.float64) for group, width in RESNET.widths.items()}
-    task, _ = search(RESNET, importance=importance)
-    gradients = {group: torch.ones(width) for group, width in RESNET.widths.items()}
-    for gradient in gradients.values():
-        gradient[0::2] = 0.0
-    assert task.after_step({"generator": gradients}, 0.0) == {}
+    task, training = search(RESNET, importance=importance)
+    with torch.no_grad():
+        for kernel, (dimension, _) in consumers(task.current()).items():
+            read = task.hypernetwork.kernels[kernel]
+            read.index_fill_(dimension, torch.arange(0, read.shape[dimension], 2), 0.0)
+    next(fit(training, batches(RESNET, "single")))
     task.end_early()
     for group, kept in task.kept.items():
         left = kept.tolist()
         assert all(channel % 2 for channel in left) or {*range(1, RESNET.widths[group], 2)} <= {*left}
     assert any(0 not in kept.tolist() for kept in task.kept.values())
+
+
+def test_every_fourth_step_measures_the_net_as_it_is(monkeypatch):
+    seen = []
+
+    def noted(skeleton, weights, image, random):
+        seen.append((skeleton.config.widths, len(image), skeleton.training))
+        return squared_change(skeleton, weights, image, random)
+
+    monkeypatch.setattr("coronet.search.squared_change", noted)
+    task, training = search(RESNET, ratio=4.0, steps=9)
+    found = [RESNET.widths, *(step.widths for step in run(training, RESNET))]
+    assert seen == [(found[step], 1, False) for step in (0, 4, 8)]
+    assert task.skeleton.training
 
 
 @pytest.mark.parametrize(("teacher", "judged"), [(True, False), (False, True)])

@@ -1,12 +1,11 @@
 """CoroNetGAN: search with a hypernetwork along a budget plan, then fine-tune the slim student (arXiv 2403.08261).
 
-Departures that measurements asked for: the search's gradients rank the channels, per cost, the plan replaces a
+Departures that measurements asked for: what channels change in the output ranks them, per cost, the plan replaces a
 hand-tuned lambda, dead channels leave the network at once, and a teacher is the default (it can be off).
 """
 
-from coronet.cost import CostModel
 from coronet.hypernetwork import Hypernetwork
-from coronet.importance import Importance, consumer_norm, per_cost
+from coronet.importance import consumer_norm
 from coronet.methods.base import Carry, Job, Method, Phase
 from coronet.methods.parts import fine_tune, warm_up
 from coronet.randomness import seeded
@@ -28,13 +27,8 @@ def _search(job: Job, carry: Carry) -> Training:
     config = job.generator.config
     random = seeded(job.seed, "hypernetwork")
     hypernetwork = Hypernetwork.from_generator(job.generator, form=job.form, embedding=job.embedding, random=random)
-    task = SearchTask(config, hypernetwork, job.objective, job.plan, _first_ranking(job))
+    task = SearchTask(config, hypernetwork, job.objective, job.plan, consumer_norm(job.generator))
     return job.training(task, "search", job.lengths.search, job.search_learning_rate, carry)
-
-
-def _first_ranking(job: Job) -> Importance:
-    config = job.generator.config
-    return per_cost(consumer_norm(job.generator), CostModel(config, None, job.plan.budget), config.widths)
 
 
 def _after_search(training: Training) -> Carry:

@@ -239,7 +239,7 @@ def _open_slim(path: Path, modified: int, size: int) -> Generator:
 
 
 def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> Importance:
-    name = f"{sha256_of(path)}.importance.safetensors" if path.is_file() else None
+    name = f"{sha256_of(path)}.squared_change.safetensors" if path.is_file() else None
     stored = cache_folder() / name if name else None
     widths = generator.config.widths
     if stored is not None and stored.is_file():

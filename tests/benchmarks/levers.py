@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from coronet.cost import CostModel
 from coronet.files import read_json
-from coronet.importance import Importance, per_cost, producer_norm
-from coronet.methods import Job
+from coronet.importance import Importance, consumer_norm, per_cost, producer_norm
+from coronet.networks import Generator
 from coronet.objectives import tapped
 from coronet.recipes.execute import execute
 from coronet.recipes.lengths import LENGTHS
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import SETTINGS, Run
 from coronet.scenes.write import Amount, write_scenes
-from coronet.search import SearchPlan, SearchTask
+from coronet.search import PROBE, SearchPlan, SearchTask
 from coronet.settings import to_json
 
 SCENES_SEED = 77  # test scenes have 0
@@ -55,30 +54,52 @@ def _same_widths() -> Any:
     return patch.object(SearchPlan, "even_floors", SearchPlan.floors)
 
 
-def _taylor(job: Job) -> Importance:
-    config = job.generator.config
-    return per_cost(job.importance(), CostModel(config, None, job.plan.budget), config.widths)
-
-
-def _filter_norms(job: Job) -> Importance:
-    return producer_norm(job.generator)
-
-
-def _ranked(first: Callable[[Job], Importance], share: float) -> tuple[Callable[[], Any], ...]:
-    """Rank by what was measured before the search, and by its gradients for this share."""
+def _by_filter_norms(share: float) -> tuple[Callable[[], Any], ...]:
+    """Rank for this share by the norms that the filters of the dense net had, for the rest by what was measured."""
 
     def importance(task: SearchTask) -> Importance:
-        followed = per_cost(task._live, task._cost, task.hypernetwork.widths)
-        start, now = (sum(float(scores.sum()) for scores in values.values()) for values in (task._at_start, followed))
-        return {
-            group: (1 - share) * scores / start + (share * followed[group] / now if now else 0.0)
-            for group, scores in task._at_start.items()
-        }
+        norms = {group: scores[task.kept[group]] for group, scores in dense.items()}
+        both = [per_cost(scores, task._cost, task.hypernetwork.widths) for scores in (norms, task._live)]
+        sums = [sum(float(scores.sum()) for scores in values.values()) for values in both]
+        return {group: share * both[0][group] / sums[0] + (1 - share) * both[1][group] / sums[1] for group in both[0]}
+
+    dense: Importance = {}
+
+    def remembered(generator: Generator) -> Importance:
+        dense.update(producer_norm(generator))
+        return consumer_norm(generator)
 
     return (
-        lambda: patch("coronet.methods.coronet._first_ranking", first),
+        lambda: patch("coronet.methods.coronet.consumer_norm", remembered),
         lambda: patch.object(SearchTask, "_importance", importance),
     )
+
+
+def _by_gradients() -> tuple[Callable[[], Any], ...]:
+    """Rank by (z dL/dz)^2, from the gradients of the search's own losses, averaged over steps."""
+    after_step = SearchTask.after_step
+
+    def noted(task: SearchTask, gradients: Any, progress: float) -> Any:
+        for group, gradient in gradients["generator"].items():
+            if group in task._live:
+                change = (task.hypernetwork.latents[group].detach() * gradient).double().square()
+                task._live[group].lerp_(change.to(task._live[group]), max(0.02, 1.0 / task._plays))
+        return after_step(task, gradients, progress)
+
+    return (
+        lambda: patch.object(SearchTask, "_measure", lambda *_: None),
+        lambda: patch.object(SearchTask, "after_step", noted),
+    )
+
+
+def _measured_early() -> Any:
+    measure = SearchTask._measure
+
+    def early(task: SearchTask, *given: Any) -> None:
+        if task._plays < 10 * PROBE:
+            measure(task, *given)
+
+    return patch.object(SearchTask, "_measure", early)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +118,12 @@ LEVERS = {
     "no search: magnitude pruning to the same widths": Lever({"method": "magnitude"}, (_same_widths,)),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
-    "ranking: change of the output before the search (its gradients)": Lever(patches=_ranked(_taylor, 0.0)),
-    "ranking: half of it, half the gradients": Lever(patches=_ranked(_taylor, 0.5)),
-    "ranking: filter norms before the search": Lever(patches=_ranked(_filter_norms, 0.0)),
-    "ranking: half of them, half the gradients": Lever(patches=_ranked(_filter_norms, 0.5)),
+    "ranking: gradients of the losses (change of the output)": Lever(patches=_by_gradients()),
+    "ranking: measured in the first 40 steps (in all)": Lever(patches=(_measured_early,)),
+    "ranking: filter norms before the search": Lever(patches=_by_filter_norms(1.0)),
+    "ranking: half of them, half the change of the output": Lever(patches=_by_filter_norms(0.5)),
+    "ranking: measured in every 2nd step (4th)": Lever(patches=(lambda: patch("coronet.search.PROBE", 2),)),
+    "ranking: measured in every 8th step (4th)": Lever(patches=(lambda: patch("coronet.search.PROBE", 8),)),
     "latents do not move": Lever({"latent_rate": 0.0}),
     "10 events of removal (50)": Lever(patches=(_planned(events=10),)),
     "no floor per group": Lever({"floor": 0.0}),
