@@ -5,9 +5,10 @@ and says nothing in front of a norm layer, which rescales what they make.
 Taylor scores are first-order changes, squared; divided by what a channel costs they are comparable across groups.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coronet.channels import Widths
@@ -15,6 +16,7 @@ from coronet.cost import CostModel
 from coronet.networks import Generator
 
 Importance = dict[str, Tensor]  # group -> (channels,) float64, not negative
+Noise = Callable[[Sequence[int], torch.Generator], Tensor]  # shape -> a pattern of unit variance
 
 
 def consumers(generator: Generator) -> dict[str, tuple[int, tuple[str, ...]]]:
@@ -65,32 +67,56 @@ def within_group(importance: Mapping[str, Tensor]) -> Importance:
     }
 
 
-def taylor(generator: Generator, images: Iterable[Tensor], random: torch.Generator, *, probes: int = 1) -> Importance:
+def white_noise(shape: Sequence[int], random: torch.Generator) -> Tensor:
+    """Draw unit-variance noise of all frequencies, (N, C, H, W)."""
+    return torch.randn(tuple(shape), generator=random)
+
+
+def smooth_noise(shape: Sequence[int], random: torch.Generator, *, cells: int = 8) -> Tensor:
+    """Draw unit-variance noise of low spatial frequency, (N, C, H, W); drawn on `cells` points per side."""
+    coarse = torch.randn(shape[0], shape[1], min(cells, shape[2]), min(cells, shape[3]), generator=random)
+    noise = F.interpolate(coarse, size=tuple(shape[2:]), mode="bilinear", align_corners=False)
+    return noise / noise.square().mean().sqrt().clamp_min(1e-12)
+
+
+def taylor(
+    generator: Generator,
+    images: Iterable[Tensor],
+    random: torch.Generator,
+    *,
+    probes: int = 1,
+    noise: Noise = white_noise,
+) -> Importance:
     """Score a channel by the squared first-order change of the output when it is removed.
 
     The mean of `squared_change` over the images, (1, C, H, W) each, and some patterns for each (Molchanov et al. 2017,
     with the output in place of the loss). The generator must be in evaluation mode.
     """
     weights = generator.state_dict()
-    found = [squared_change(generator, weights, image, random) for image in images for _ in range(probes)]
+    found = [squared_change(generator, weights, image, random, noise) for image in images for _ in range(probes)]
     if not found:
         raise ValueError("Importance is measured on images, and none was given.")
     return {group: torch.stack([change[group] for change in found]).mean(0) for group in found[0]}
 
 
 def squared_change(
-    generator: Generator, weights: Mapping[str, Tensor], image: Tensor, random: torch.Generator
+    generator: Generator,
+    weights: Mapping[str, Tensor],
+    image: Tensor,
+    random: torch.Generator,
+    noise: Noise = white_noise,
 ) -> Importance:
     """Estimate what every channel changes in the output for an image (1, C, H, W): its mean square per value.
 
-    White noise is laid over the output; the gradient of the sum with respect to a factor on the channel, at its
-    consumers, is squared, which gives the square of the whole change in expectation (Hutchinson 1989). `weights` stand
-    in for the generator's own; none of them needs a gradient. Costs one forward and backward pass.
+    Noise is laid over the output; the gradient of the sum with respect to a factor on the channel, at its consumers, is
+    squared. In expectation white noise gives the square of the whole change (Hutchinson 1989), smooth noise that of its
+    low frequencies. `weights` stand in for the generator's own; none of them needs a gradient. Costs one forward and
+    backward pass.
     """
     kernels = {name: weights[name].detach().requires_grad_() for name in consumers(generator)}
     with torch.enable_grad():
         output = torch.func.functional_call(generator, {**_detached(weights), **kernels}, (image,))
-        pattern = torch.randn(output.shape, generator=random).to(output)
+        pattern = noise(output.shape, random).to(output)
         gradients = torch.autograd.grad((output * pattern).sum() / output.numel() ** 0.5, [*kernels.values()])
     changes = {
         name: kernel.detach() * gradient for (name, kernel), gradient in zip(kernels.items(), gradients, strict=True)

@@ -5,7 +5,7 @@ import torch
 
 from coronet.channels import keep_all
 from coronet.cost import CostModel
-from coronet.importance import consumer_norm, consumers, per_cost, squared_change, taylor
+from coronet.importance import consumer_norm, consumers, per_cost, smooth_noise, squared_change, taylor, white_noise
 from coronet.networks import build
 from coronet.slimming import slim
 from tests.nets import TINY, random_net
@@ -32,8 +32,7 @@ def assert_scores(one, other, *, rel=1e-6, skip=()):
 
 
 def noise(shape, random):
-    """Draw as `squared_change` does."""
-    return torch.randn(shape, generator=random).double()
+    return white_noise(shape, random).double()
 
 
 def readers(net):
@@ -219,13 +218,14 @@ def test_taylor_works_on_a_frozen_net_and_leaves_no_trace():
     assert torch.equal(state, torch.random.get_rng_state())
 
 
-def test_taylor_is_the_whole_change_where_the_net_is_linear():
+@pytest.mark.parametrize("drawn", [white_noise, smooth_noise])
+def test_taylor_is_the_whole_change_where_the_net_is_linear(drawn):
     """Behind the last norm stands one convolution and, for small outputs, a tanh that bends nothing: there the score of
     a channel is its squared share of the output, not only a slope."""
     net, images = random_net("resnet", dtype=torch.float64)
     net = with_weights(net, {"head.weight": net.head.weight.detach() * 1e-3, "head.bias": torch.zeros(3)})
-    scores = taylor(net, [images[:1]], seeded(2))["up2"]
-    pattern = noise(images[:1].shape, seeded(2))
+    scores = taylor(net, [images[:1]], seeded(2), noise=drawn)["up2"]
+    pattern = drawn(images[:1].shape, seeded(2)).double()
     for channel in range(net.config.widths["up2"]):
         kept = keep_all(net.config.widths)
         kept["up2"] = kept["up2"][kept["up2"] != channel]
@@ -273,3 +273,26 @@ def test_other_weights_are_measured_and_the_generator_is_left_alone():
     assert_scores(lent, squared_change(other, other.state_dict(), images[:1], seeded()))
     assert all(torch.equal(tensor, net.state_dict()[key]) for key, tensor in before.items())
     assert any(not torch.equal(lent[group], scores) for group, scores in taylor(net, [images[:1]], seeded()).items())
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (2, 3, 128, 32), (1, 1, 4, 4)])
+def test_smooth_noise_has_unit_variance(shape):
+    found = smooth_noise(shape, seeded())
+    assert found.shape == shape
+    assert float(found.square().mean()) == pytest.approx(1.0, rel=1e-5)
+
+
+def low_energy(pattern):
+    """Give the share of the energy below 8 periods per side, a fifteenth of what white noise spreads over."""
+    spectrum = torch.fft.fft2(pattern).abs().square().mean(dim=(0, 1))
+    frequency = torch.fft.fftfreq(64).abs() * 64
+    low = (frequency[:, None] <= 8) & (frequency[None] <= 8)
+    assert float(low.float().mean()) < 0.1
+    return float(spectrum[low].sum() / spectrum.sum())
+
+
+def test_noise_is_smooth_or_white():
+    assert low_energy(smooth_noise((4, 3, 64, 64), seeded())) > 0.95
+    white = white_noise((4, 3, 64, 64), seeded())
+    assert low_energy(white) < 0.1
+    assert float(white.square().mean()) == pytest.approx(1.0, rel=0.02)

@@ -2,12 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from coronet import demos
 from coronet.checkpoints import load, resolve_model
 from coronet.cost import cost
 from coronet.demo_build import sample
+from coronet.images import to_tensor
+from coronet.importance import taylor
+from coronet.recipes.preview import IMPORTANCE_PROBES, PreviewModel
+from coronet.scenes.write import draw_test_picture
 from coronet.studio.outcomes import find_outcomes
 
 
@@ -37,3 +42,20 @@ def test_what_ships_is_small():
     ready_made = [path for path in files if demos.READY_MADE in path.parts]
     assert 0 < sum(path.stat().st_size for path in ready_made) < 10e6
     assert sum(path.stat().st_size for path in files) < 30e6
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_an_untrained_cut_of_zebras_is_better_by_colours_than_by_all_details(place, monkeypatch):
+    """Which is why the preview measures with smooth noise, and what will be trained does not."""
+    model, demo = PreviewModel(resolve_model("demo/horse2zebra")), demos.find_demo("demo/horse2zebra")
+    picture = Image.fromarray(draw_test_picture(demo.world, demo.side, place, size=128))
+    shown = model.preview(picture, 4.0)
+    images = [to_tensor(shown.source).unsqueeze(0)]
+    by_details = taylor(model.generator, images, torch.Generator().manual_seed(0), probes=IMPORTANCE_PROBES)
+    monkeypatch.setattr(model, "importance", lambda image: by_details)
+    other = model.preview(picture, 4.0)
+    assert _distance(shown) < _distance(other)
+
+
+def _distance(found):
+    return np.square(np.asarray(found.slim, dtype=float) - np.asarray(found.dense, dtype=float)).mean()

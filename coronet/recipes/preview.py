@@ -20,7 +20,7 @@ from coronet.cost import Budget, Cost, CostModel, cost
 from coronet.errors import BudgetError, CoronetError
 from coronet.files import cache_folder, make_folder, write_atomic
 from coronet.images import fit, to_image, to_tensor
-from coronet.importance import Importance, per_cost, taylor
+from coronet.importance import Importance, per_cost, smooth_noise, taylor
 from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
 from coronet.recipes.channel_map import GroupShare, group_shares
@@ -239,7 +239,7 @@ def _open_slim(path: Path, modified: int, size: int) -> Generator:
 
 
 def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> Importance:
-    name = f"{sha256_of(path)}.squared_change.safetensors" if path.is_file() else None
+    name = f"{sha256_of(path)}.importance.safetensors" if path.is_file() else None
     stored = cache_folder() / name if name else None
     widths = generator.config.widths
     if stored is not None and stored.is_file():
@@ -251,7 +251,8 @@ def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> 
     size = max(IMPORTANCE_SIZE, generator.config.size_multiple, round(LEAST_SIDE * longer / shorter))
     small = fit(image, generator.config.size_multiple, size)
     images = [to_tensor(small).unsqueeze(0)]
-    measured = taylor(generator, images, seeded("preview"), probes=IMPORTANCE_PROBES)
+    # Nothing is trained here that would bring lost colours back: they count, more than edges.
+    measured = taylor(generator, images, seeded("preview"), probes=IMPORTANCE_PROBES, noise=smooth_noise)
     if stored is not None:
         with suppress(CoronetError):  # a read-only cache costs speed only
             make_folder(stored.parent)
