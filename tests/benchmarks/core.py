@@ -24,7 +24,7 @@ from coronet.importance import consumer_norm, per_cost
 from coronet.networks import Generator, GeneratorConfig, build, resnet_config, unet_config
 from coronet.objectives import LossWeights, Objective, PairedObjective
 from coronet.recipes.machine import keep_memory
-from coronet.search import SearchPlan, SearchTask
+from coronet.search import PROBE, SearchPlan, SearchTask
 from coronet.slimming import choose, slim
 from coronet.tasks import GeneratorTask
 from coronet.training import Training, fit
@@ -70,12 +70,10 @@ def step_ratios(name: str, generator: Generator, size: int, repeats: int) -> Non
     random = torch.Generator().manual_seed(0)
     source, target = (torch.rand(1, 3, size, size, generator=random) * 2 - 1 for _ in range(2))
     batch = Batch(source, target, paired=True)
-    config = generator.config
-    importance = per_cost(consumer_norm(generator), CostModel(config), config.widths)
     plain = _stepper(GeneratorTask(_copy(generator), _objective()), batch)
-    full = _stepper(_search(generator, importance), batch)
-    half = _search(generator, importance)
-    half.remove(choose(half.hypernetwork.importance(), CostModel(config), 2.0))
+    full = _stepper(_search(generator), batch)
+    half = _search(generator)
+    half.remove(choose(half.hypernetwork.importance(), CostModel(generator.config), 2.0))
     times = side_by_side({"plain": plain, "full": full, "half": _stepper(half, batch)}, repeats)
     _line(f"{name}: search step at full width / plain step", times["full"] / times["plain"], 1.15)
     _line(f"{name}: search step at half the MACs / plain step", times["half"] / times["plain"], 0.65)
@@ -148,12 +146,12 @@ def side_by_side(functions: dict[str, Timed], repeats: int) -> dict[str, float]:
 def _stepper(task: GeneratorTask | SearchTask, batch: Batch) -> Timed:
     training = Training(task, phase="benchmark", steps=10**9, learning_rate=1e-5, seed=0)
     steps: Iterator[object] = fit(training, lambda step: batch)
-    return lambda: next(steps)
+    return lambda: [next(steps) for _ in range(PROBE)]  # one of them measures the importance
 
 
-def _search(generator: Generator, importance: dict[str, Tensor]) -> SearchTask:
+def _search(generator: Generator) -> SearchTask:
     hypernetwork = Hypernetwork.from_generator(generator)
-    return SearchTask(generator.config, hypernetwork, _objective(), SearchPlan(ratio=4.0), importance)
+    return SearchTask(generator.config, hypernetwork, _objective(), SearchPlan(ratio=4.0), consumer_norm(generator))
 
 
 def _objective() -> Objective:

@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from coronet.files import read_json
-from coronet.importance import Importance, consumer_norm, per_cost, producer_norm
+from coronet.importance import Importance, consumer_norm, per_cost, producer_norm, smooth_noise, squared_change
 from coronet.networks import Generator
 from coronet.objectives import tapped
 from coronet.recipes.execute import execute
@@ -119,6 +119,9 @@ LEVERS = {
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
     "ranking: gradients of the losses (change of the output)": Lever(patches=_by_gradients()),
+    "ranking: change of the output by smooth noise (white)": Lever(
+        patches=(lambda: patch("coronet.search.squared_change", partial(squared_change, noise=smooth_noise)),)
+    ),
     "ranking: measured in the first 40 steps (in all)": Lever(patches=(_measured_early,)),
     "ranking: filter norms before the search": Lever(patches=_by_filter_norms(1.0)),
     "ranking: half of them, half the change of the output": Lever(patches=_by_filter_norms(0.5)),
