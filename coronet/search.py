@@ -82,7 +82,7 @@ class SearchTask(Task):
         plan: SearchPlan,
         importance: Importance,
     ) -> None:
-        """Take a hypernetwork of the dense net, and what ranks its channels until they are measured."""
+        """Take a hypernetwork of the dense net and what every channel changes in its output, which will be followed."""
         self.dense = config
         self.hypernetwork = hypernetwork
         self.objective = objective
@@ -92,7 +92,7 @@ class SearchTask(Task):
         self._cost = CostModel(config, None, plan.budget)  # of the dense net, at any widths
         self._events = 0  # so far
         self._plays = 0  # so far
-        self._live = {group: scores.double() for group, scores in importance.items()}
+        self._live = {group: scores.double().clone() for group, scores in importance.items()}
         self.skeleton = build_hollow(config)
 
     def parameters(self) -> dict[str, dict[str, nn.Parameter]]:
@@ -156,11 +156,10 @@ class SearchTask(Task):
         self.hypernetwork.shrink({group: _but(later[group], steps[group]) for group in sizes})
 
     def _measure(self, weights: Mapping[str, Tensor], image: Tensor, random: torch.Generator) -> None:
-        """Follow what every channel changes in the output: the mean of all so far, later a moving average."""
-        rate = max(LIVE_RATE, PROBE / (self._plays + PROBE))
+        """Follow what every channel changes in the output."""
         self.skeleton.eval()
         for group, change in squared_change(self.skeleton, weights, image, random).items():
-            self._live[group].lerp_(change.to(self._live[group]), rate)
+            self._live[group].lerp_(change.to(self._live[group]), LIVE_RATE)
         self.skeleton.train()
 
     def _importance(self) -> dict[str, Tensor]:

@@ -31,18 +31,22 @@ class Lengths:
 
 @dataclass(slots=True)
 class Carry:
-    """What one phase hands to the next: the channels kept so far, the student, and optimisers that go on."""
+    """What one phase hands to the next: the channels kept so far, the student, and optimisers that go on.
+
+    importance: of the dense net, for the phase that was prepared with it; no saved state holds it.
+    """
 
     kept: dict[str, Tensor] | None = None
     student: Generator | None = None
     optimisers: dict[str, NamedAdam] = field(default_factory=dict)
+    importance: Importance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """A generator to compress, the game to train it in, and the choices of a method.
 
-    importance: measures the dense net, for methods that cut at once. batch_at: the training images of a step.
+    importance: measures the dense net, for methods that rank its channels by that. batch_at: the training images of a step.
     fresh: the players that start untrained; players: a sentence about where each came from. vgg: where a method that
     can use it was given one. deep_teacher: whether OMGD has its second teacher, on pairs.
     """
