@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coronet.cost import CostModel
 from coronet.datasets import Batch
 from coronet.hypernetwork import Hypernetwork
-from coronet.importance import consumer_norm, per_cost
+from coronet.importance import consumer_norm
 from coronet.methods import Job, Lengths
 from coronet.networks import (
     DiscriminatorConfig,
@@ -93,7 +92,7 @@ def search_task(
     dense = net(config)
     plan = {"ratio": 3.0, "floor": 0.1, "events": 50} | plan
     if importance is None:
-        importance = per_cost(consumer_norm(dense), CostModel(config, None, plan.get("budget", "macs")), config.widths)
+        importance = consumer_norm(dense)
     hypernetwork = Hypernetwork.from_generator(dense, form=form, embedding=2)
     return SearchTask(config, hypernetwork, objective, SearchPlan(**plan), importance)
 

@@ -199,8 +199,9 @@ def test_slow_saves_come_less_often(stage, tmp_path, monkeypatch):
     assert saves == [1, 6, 9]
 
 
-def test_importance_is_measured_once(stage, tmp_path, monkeypatch):
-    """On a large net it takes minutes, and the state holds what came of it: the cut."""
+@pytest.mark.parametrize("method", ["taylor", "coronet"])
+def test_importance_is_measured_once(method, stage, tmp_path, monkeypatch):
+    """On a large net it takes minutes, and the state holds what came of it: the cut, or what the search follows."""
     path, measured = tmp_path / "run", []
 
     def counted(*choices):
@@ -209,9 +210,9 @@ def test_importance_is_measured_once(stage, tmp_path, monkeypatch):
 
     monkeypatch.setattr("coronet.recipes.preparing.calibration_images", counted)
     verb, settings = CASES["single"](stage)
-    Run.create(path, verb, settings | {"method": "taylor"})
-    go_on(path, steps=1)
-    go_on(path, steps=1)
+    Run.create(path, verb, settings | {"method": method})
+    for _ in range(4):
+        go_on(path, steps=1)
     go_on(path)
     assert measured == [1]
 

@@ -46,7 +46,7 @@ class Carry:
 class Job:
     """A generator to compress, the game to train it in, and the choices of a method.
 
-    importance: measures the dense net, for methods that rank its channels by that. batch_at: the training images of a step.
+    importance: measures the dense net, for methods that rank its channels. batch_at: the training images of a step.
     fresh: the players that start untrained; players: a sentence about where each came from. vgg: where a method that
     can use it was given one. deep_teacher: whether OMGD has its second teacher, on pairs.
     """

@@ -111,7 +111,7 @@ class CompressSettings(OptimisationChoices):
     importance: Literal["taylor", "consumer_norm"] = setting(
         "taylor",
         "Importance",
-        help="Of the one-shot cut: measured on images, or norms alone, which rank worse.",
+        help="Of the one-shot cut and at the search's start: measured on images, or norms alone, which rank worse.",
         group="Search",
     )
     importance_images: int = setting(20, "Images for importance", low=1, high=1000, group="Search")

@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from coronet.files import read_json
-from coronet.importance import Importance, consumer_norm, per_cost, producer_norm, smooth_noise, squared_change
+from coronet.importance import Importance, per_cost, producer_norm, smooth_noise, squared_change, taylor
 from coronet.networks import Generator
 from coronet.objectives import tapped
 from coronet.recipes.execute import execute
@@ -24,7 +24,7 @@ from coronet.recipes.lengths import LENGTHS
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import SETTINGS, Run
 from coronet.scenes.write import Amount, write_scenes
-from coronet.search import PROBE, SearchPlan, SearchTask
+from coronet.search import SearchPlan, SearchTask
 from coronet.settings import to_json
 
 SCENES_SEED = 77  # test scenes have 0
@@ -65,14 +65,18 @@ def _by_filter_norms(share: float) -> tuple[Callable[[], Any], ...]:
 
     dense: Importance = {}
 
-    def remembered(generator: Generator) -> Importance:
+    def remembered(generator: Generator, *given: Any) -> Importance:
         dense.update(producer_norm(generator))
-        return consumer_norm(generator)
+        return taylor(generator, *given)
 
     return (
-        lambda: patch("coronet.methods.coronet.consumer_norm", remembered),
+        lambda: patch("coronet.recipes.preparing.taylor", remembered),
         lambda: patch.object(SearchTask, "_importance", importance),
     )
+
+
+def _unfollowed() -> Any:
+    return patch.object(SearchTask, "_measure", lambda *_: None)
 
 
 def _by_gradients() -> tuple[Callable[[], Any], ...]:
@@ -87,19 +91,9 @@ def _by_gradients() -> tuple[Callable[[], Any], ...]:
         return after_step(task, gradients, progress)
 
     return (
-        lambda: patch.object(SearchTask, "_measure", lambda *_: None),
+        _unfollowed,
         lambda: patch.object(SearchTask, "after_step", noted),
     )
-
-
-def _measured_early() -> Any:
-    measure = SearchTask._measure
-
-    def early(task: SearchTask, *given: Any) -> None:
-        if task._plays < 10 * PROBE:
-            measure(task, *given)
-
-    return patch.object(SearchTask, "_measure", early)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +116,7 @@ LEVERS = {
     "ranking: change of the output by smooth noise (white)": Lever(
         patches=(lambda: patch("coronet.search.squared_change", partial(squared_change, noise=smooth_noise)),)
     ),
-    "ranking: measured in the first 40 steps (in all)": Lever(patches=(_measured_early,)),
+    "ranking: measured before the search only (and in it)": Lever(patches=(_unfollowed,)),
     "ranking: filter norms before the search": Lever(patches=_by_filter_norms(1.0)),
     "ranking: half of them, half the change of the output": Lever(patches=_by_filter_norms(0.5)),
     "ranking: measured in every 2nd step (4th)": Lever(patches=(lambda: patch("coronet.search.PROBE", 2),)),
