@@ -21,8 +21,8 @@ from coronet.slimming import check_ratio, choose, least_widths
 from coronet.training import Cut, Gradients, Losses, Players, Task
 
 NOTICE = 5  # events over which a channel fades before it is removed
-PROBE = 4  # steps from one measurement of the importance to the next
-LIVE_RATE = 0.1  # of its moving average, per measurement
+MEASURED_EVERY = 4  # steps; a whole number of times in a round (`methods.base.ROUND`), by which time is told
+LIVE_RATE = 0.1  # of the moving average of the importance, per measurement
 POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels: see `assets/levers.md`
 EVEN_SHARE = 0.75  # of an even cut, below which no other method's ranking may go
 LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 1 % of 16x and 30x
@@ -109,7 +109,7 @@ class SearchTask(Task):
         They would take most of the time of a step, and judge a net that will not be.
         """
         weights = self.hypernetwork.weights()
-        if self._plays % PROBE == 0:
+        if self._plays % MEASURED_EVERY == 0:
             self._measure(weights, batch.source[:1], random)
         self._plays += 1
         game = self.objective.unjudged() if self.objective.imitates else self.objective

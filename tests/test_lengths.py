@@ -10,12 +10,13 @@ import torch
 
 from coronet import clock
 from coronet.datasets.split import Split
-from coronet.methods import METHODS, Carry, Lengths, Phase
+from coronet.methods import METHODS, ROUND, Carry, Lengths, Phase
 from coronet.recipes.execute import execute
 from coronet.recipes.lengths import Deadline, last_length
 from coronet.recipes.pace import RESERVE
 from coronet.recipes.phases import PhasedRun
 from coronet.runs import Run
+from coronet.search import MEASURED_EVERY
 from coronet.tasks import GeneratorTask
 from tests.games import RESNET, batches, differences, net, pupil_game, start
 from tests.worlds import SIDE, make_model, make_world
@@ -178,6 +179,10 @@ def to_the_last_step(run):
             if step.done == step.total:
                 break
     return run.load_state()
+
+
+def test_a_round_holds_all_that_the_steps_of_a_search_do():
+    assert ROUND % MEASURED_EVERY == 0
 
 
 @pytest.mark.parametrize("method", ["coronet", "taylor", "narrow", "gan_compression", "omgd"])

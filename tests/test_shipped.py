@@ -46,7 +46,7 @@ def test_what_ships_is_small():
 
 @pytest.mark.parametrize("place", range(3))
 def test_an_untrained_cut_of_zebras_is_better_by_colours_than_by_all_details(place, monkeypatch):
-    """Which is why the preview measures with smooth noise, and what will be trained does not."""
+    """The preview measures with smooth noise; what will be trained does not."""
     model, demo = PreviewModel(resolve_model("demo/horse2zebra")), demos.find_demo("demo/horse2zebra")
     picture = Image.fromarray(draw_test_picture(demo.world, demo.side, place, size=128))
     shown = model.preview(picture, 4.0)

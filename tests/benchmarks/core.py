@@ -24,7 +24,7 @@ from coronet.importance import consumer_norm, per_cost
 from coronet.networks import Generator, GeneratorConfig, build, resnet_config, unet_config
 from coronet.objectives import LossWeights, Objective, PairedObjective
 from coronet.recipes.machine import keep_memory
-from coronet.search import PROBE, SearchPlan, SearchTask
+from coronet.search import MEASURED_EVERY, SearchPlan, SearchTask
 from coronet.slimming import choose, slim
 from coronet.tasks import GeneratorTask
 from coronet.training import Training, fit
@@ -146,7 +146,7 @@ def side_by_side(functions: dict[str, Timed], repeats: int) -> dict[str, float]:
 def _stepper(task: GeneratorTask | SearchTask, batch: Batch) -> Timed:
     training = Training(task, phase="benchmark", steps=10**9, learning_rate=1e-5, seed=0)
     steps: Iterator[object] = fit(training, lambda step: batch)
-    return lambda: [next(steps) for _ in range(PROBE)]  # one of them measures the importance
+    return lambda: [next(steps) for _ in range(MEASURED_EVERY)]  # one of them measures the importance
 
 
 def _search(generator: Generator) -> SearchTask:
