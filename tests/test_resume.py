@@ -15,6 +15,7 @@ from coronet.__main__ import main
 from coronet.errors import RunError
 from coronet.recipes.execute import execute
 from coronet.recipes.opening import calibration_images
+from coronet.recipes.phases import STATE_VERSION
 from coronet.runs import Run
 from tests.games import differences
 from tests.worlds import make_model, make_world
@@ -392,3 +393,19 @@ def test_damaged_lengths_are_named(stage, tmp_path, content):
     (path / "lengths.json").write_text(content)
     with pytest.raises(RunError, match=r"lengths\.json is damaged"):
         go_on(path)
+
+
+@pytest.mark.parametrize("version", [None, 1, 99])
+def test_a_state_of_another_version_is_named_and_left_alone(stage, tmp_path, version):
+    path = tmp_path / "run"
+    Run.create(path, *CASES["single"](stage))
+    go_on(path, steps=2)
+    run = Run.open(path)
+    state = run.load_state()
+    assert state.pop("version") == STATE_VERSION
+    run.save_state(state if version is None else state | {"version": version})
+    before = (path / "state.pt").read_bytes()
+    with pytest.raises(RunError, match=f"is of version {version or 1}, .* version {STATE_VERSION}.*in another folder"):
+        go_on(path)
+    assert (path / "state.pt").read_bytes() == before
+    assert len(run.events()) == 2

@@ -15,12 +15,14 @@ import torch
 from coronet import clock
 from coronet.datasets import Batch
 from coronet.ending import is_ending
+from coronet.errors import RunError
 from coronet.methods import Carry, Phase
 from coronet.networks import Generator, build_hollow, config_from_json
 from coronet.recipes.lengths import Deadline, last_length
 from coronet.runs import Run
 from coronet.training import Steps, Task, Training, fit
 
+STATE_VERSION = 2  # to be raised whenever the states of before can't be gone on with
 _LEAST_BETWEEN = 20  # times as long as a save takes
 
 
@@ -78,8 +80,13 @@ class PhasedRun:
         return dict(self._seconds)
 
     def steps(self, state: Mapping[str, Any] | None) -> Steps:
-        """Do every step that a saved state (None: from the start) leaves to do."""
+        """Do every step that a saved state (None: from the start) leaves to do.
+
+        RunError for a state that another version of the program has written.
+        """
         first, before = 0, 0
+        if state is not None:
+            _check_version(state, self._run)
         self._run.rewind(0 if state is None else state["done"])
         if state is not None:
             first = [phase.name for phase in self._phases].index(state["training"]["phase"])
@@ -155,6 +162,7 @@ class PhasedRun:
         begin = time.monotonic()
         self._run.save_state(
             {
+                "version": STATE_VERSION,
                 "training": training.state(),
                 "done": before + training.done,
                 "kept": self.carry.kept,
@@ -165,6 +173,16 @@ class PhasedRun:
         now = time.monotonic()
         # A large state takes seconds to write: it must not become what a run mostly does.
         self._due = now + (max(self._save_seconds, _LEAST_BETWEEN * (now - begin)) if self._save_seconds else 0.0)
+
+
+def _check_version(state: Mapping[str, Any], run: Run) -> None:
+    found = state.get("version", 1)
+    if found != STATE_VERSION:
+        raise RunError(
+            f"The state saved in {run.path} is of version {found}, and this version of CoroNet Studio goes on with "
+            f"states of version {STATE_VERSION}. Finish the run with the program that began it, or start it again in "
+            "another folder."
+        )
 
 
 def _restored(state: Mapping[str, Any], device: torch.device) -> Carry:
