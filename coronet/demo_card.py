@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coronet.demos import DEMOS
 from coronet.recipes.settings import TrainSettings
 from coronet.scenes.write import Amount
 from coronet.settings import to_json
@@ -26,7 +27,7 @@ def card(world: str, amount: Amount, stages: Sequence[TrainSettings], report: Ma
     """Write the card in Markdown; `report` is that of all stages, with `evaluated` scores by demo name."""
     drawn = f"python -m coronet scenes {world} --train {amount.train} --test {amount.test} --out {world}"
     scores = "\n".join(
-        f"| `demo/{name}` | {found['psnr_db']:.2f} dB | {found['ssim']:.3f} | {found['l1']:.4f} | {found['images']} |"
+        f"| {_named(name)} | {found['psnr_db']:.2f} dB | {found['ssim']:.3f} | {found['l1']:.4f} | {found['images']} |"
         for name, found in report["evaluated"].items()
     )
     trained = "\n".join(_command(world, number, stage) for number, stage in enumerate(stages, start=1))
@@ -42,10 +43,11 @@ Trained by this project on scenes it draws itself: no photo and no third-party w
 {drawn}
 {trained}
 ```
-{report["steps"]:,} steps, seed {report["seed"]}, {minutes:.0f} minutes on one core. `python -m coronet.demo_build` \
-does all of it again.
+{report["steps"]:,} steps, seed {report["seed"]}, {minutes:.0f} minutes on one core. \
+`python -m coronet.demo_build --work FOLDER --world {world}` does all of it again.
 
-Scores of the stored weights against the truth, on test scenes (`coronet evaluate --model demo/NAME --data {world}`):
+Scores of the stored weights against the truth, on test scenes \
+(`python -m coronet evaluate --data {world} --model ...` with what stands in the row):
 
 | model | PSNR | SSIM | L1 | images |
 |---|---|---|---|---|
@@ -53,6 +55,12 @@ Scores of the stored weights against the truth, on test scenes (`coronet evaluat
 
 What it cannot do: {LIMITS[world]}
 """
+
+
+def _named(name: str) -> str:
+    """Give the name as `--model` takes it, with the direction where it is not A to B."""
+    direction = DEMOS[name].direction
+    return f"`demo/{name}`" if direction == "AtoB" else f"`demo/{name} --direction {direction}`"
 
 
 def _command(world: str, number: int, settings: TrainSettings) -> str:
@@ -63,5 +71,7 @@ def _command(world: str, number: int, settings: TrainSettings) -> str:
             value = f"runs/{world}-{number - 1}"
         if value != plain[name] and name not in ("kind", "data", "threads"):
             flag = f"--{name.replace('_', '-')}"
-            words.append(flag if value is True else f"{flag} {value}")
+            if value is False:
+                flag = flag.replace("--", "--no-", 1)
+            words.append(flag if isinstance(value, bool) else f"{flag} {value}")
     return " ".join([*words, f"--out runs/{world}-{number}"])

@@ -5,10 +5,12 @@ import re
 from contextlib import closing
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from coronet.errors import BudgetError, DataError, RunError, SettingsError
+from coronet.errors import BudgetError, CheckpointError, DataError, RunError, SettingsError
 from coronet.published import published_points, tasks
 from coronet.recipes import compare as recipe
 from coronet.recipes.settings import CompressSettings
@@ -203,6 +205,59 @@ def test_a_distance_goes_by_its_name_with_interval_and_protocol(tmp_path):
     assert (trace.error_y.array[0], trace.error_y.arrayminus[0]) == (1.0, 0.5)
 
 
+def test_distances_of_different_images_are_told_apart(tmp_path):
+    others = DISTANCE | {"fake_images": 80}
+    found = [
+        recipe.as_row(report(seed=seed, scores={"distribution": one})) for seed, one in enumerate((DISTANCE, others))
+    ]
+    write_comparison(found, tmp_path)
+    table = (tmp_path / "table.md").read_text()
+    assert "90 generated and 100 real images" in table
+    assert "80 generated and 100 real images" in table
+    assert "proxy: 2 different protocols, so not all of these rows compare." in table
+
+
+@pytest.fixture
+def inception(monkeypatch):
+    """Put a network beside the proxy whose distance is the number of times that it was asked; gives who asked."""
+    asked = []
+
+    def evaluate(model, choices, *, features, inception):
+        asked.append(Path(model).name)
+        if "narrow" in model:
+            raise DataError("too few")
+        return {"fid": DISTANCE | {"name": "FID-768", "value": float(len(asked))}}
+
+    network = SimpleNamespace(name="inception-768", fingerprint="0123456789abcdef")
+    monkeypatch.setattr("coronet.recipes.compare.open_extractor", lambda features, inception: network)
+    monkeypatch.setattr("coronet.recipes.compare.evaluate", evaluate)
+    return asked
+
+
+def test_every_net_is_compared_with_real_images_once(compared, plan, inception):
+    out, _, _ = compared
+    with closing(recipe.measure(plan, out)) as nets:
+        assert next(nets) == (1, 3, "original", None)
+    rest = [(done, total, name, error and str(error)) for done, total, name, error in recipe.measure(plan, out)]
+    assert rest == [(2, 3, "taylor-3x-seed0", None), (3, 3, "narrow-3x-seed0", "too few")]
+    assert inception == ["unet.safetensors", "taylor-3x-seed0", "narrow-3x-seed0"]
+    assert [row.get("FID-768.value") for row in recipe.rows(plan, out)] == [1.0, 2.0, None]
+    assert "FID-768 ↓" in as_markdown(recipe.summary(recipe.rows(plan, out)))
+    assert [name for _, _, name, _ in recipe.measure(plan, out)] == ["narrow-3x-seed0"]  # it may work now
+
+
+def test_the_proxy_stands_in_the_reports_and_is_not_measured_again(compared, plan):
+    out, _, _ = compared
+    assert list(recipe.measure(replace(plan, features="proxy"), out)) == []
+
+
+def test_a_file_that_is_no_inception_is_refused_before_the_first_run(plan, tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    with pytest.raises(CheckpointError, match=r"weights\.pth"):
+        next(recipe.compare(replace(plan, inception=tmp_path / "weights.pth"), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_report_without_a_distance_has_a_row():
     assert "proxy.value" not in recipe.as_row(report(scores={"distribution": {"note": "Too few images."}}))
 
@@ -222,10 +277,12 @@ def test_lines_of_the_figure_go_from_small_to_large():
     assert list(trace.x) == [1e6, 2e6, 3e6]
 
 
-def test_the_main_score_is_a_distance_of_sets_where_there_is_one():
+def test_the_main_score_is_fid_where_it_was_measured_and_the_proxy_only_where_nothing_else_is():
     plain = recipe.as_row(report())
-    assert main_score([plain]) == "to_truth.psnr_db"
-    assert main_score([plain | {"proxy.value": 60.0}]) == "proxy.value"
+    assert main_score([plain | {"proxy.value": 60.0}]) == "to_truth.psnr_db"
+    assert main_score([plain | {"proxy.value": 60.0, "FID-768.value": 1.0}]) == "FID-768.value"
+    assert main_score([plain | {"FID-768.value": 1.0, "FID.value": 70.0}]) == "FID.value"
+    assert main_score([{"proxy.value": 60.0}]) == "proxy.value"
     assert main_score([]) is None
     assert "note" not in recipe.score_names([plain])
 

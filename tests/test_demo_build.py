@@ -79,7 +79,8 @@ def test_the_card_gives_command_steps_and_scores(built, world):
     assert f"{sum(stage.steps for stage in TEACHERS[world])} steps, seed 0" in card
     assert [*report["evaluated"]] == NAMES[world]
     for name, scores in report["evaluated"].items():
-        assert f"| `demo/{name}` | {scores['psnr_db']:.2f} dB" in card
+        direction = "" if demos.DEMOS[name].direction == "AtoB" else " --direction BtoA"
+        assert f"| `demo/{name}{direction}` | {scores['psnr_db']:.2f} dB" in card
 
 
 @pytest.mark.usefixtures("built")

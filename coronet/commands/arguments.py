@@ -1,6 +1,7 @@
 """Options from settings: every field of a settings dataclass becomes an option, and what is given becomes settings."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from coronet.errors import SettingsError
@@ -27,6 +28,24 @@ def add_settings(
             parser.add_argument(
                 *flags, default=None, metavar=_metavar(field), help=help_text, required=field.name in required
             )
+
+
+def add_features(parser: argparse.ArgumentParser) -> None:
+    """Add --features and --inception: by what sets of images are compared."""
+    parser.add_argument(
+        "--features",
+        choices=("auto", "inception-2048", "inception-768", "proxy"),
+        default="auto",
+        help="what sets are compared by: FID needs inception-2048; auto takes the best there is (default auto)",
+    )
+    parser.add_argument(
+        "--inception", metavar="FILE", help="Inception's weights; default: where `download fid_inception` puts them"
+    )
+
+
+def inception_from(parsed: argparse.Namespace) -> Path | None:
+    """Give the weights file that was named."""
+    return None if parsed.inception is None else Path(parsed.inception)
 
 
 def _add_switch(parser: argparse.ArgumentParser, field: Setting, flags: list[str], help_text: str) -> None:

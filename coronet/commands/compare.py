@@ -2,12 +2,19 @@
 
 import argparse
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coronet.commands.arguments import add_settings, number_from, settings_from, whole_number_from
+from coronet.commands.arguments import (
+    add_features,
+    add_settings,
+    inception_from,
+    number_from,
+    settings_from,
+    whole_number_from,
+)
 from coronet.commands.progress import ProgressBar
 from coronet.commands.runs import portable, stop_after_step
 from coronet.errors import CoronetError, SettingsError
@@ -24,6 +31,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ratio", nargs="+", required=True, metavar="R", help="compression ratios")
     parser.add_argument("--method", nargs="+", metavar="NAME", help=f"of {', '.join(METHOD_NAMES)} (default: all)")
     parser.add_argument("--seeds", default=1, metavar="K", help="runs of each, from --seed on (default 1)")
+    add_features(parser)
     parser.add_argument("--task", metavar="NAME", help="show its published points below")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for runs, table and figure")
 
@@ -41,10 +49,11 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
     from coronet.recipes import compare as recipe  # torch
     from coronet.recipes.trade_off import write_comparison
 
-    plan = recipe.Plan(settings, methods, ratios, whole_number_from(parsed.seeds, "seeds", least=1))
+    seeds = whole_number_from(parsed.seeds, "seeds", least=1)
+    plan = recipe.Plan(settings, methods, ratios, seeds, parsed.features, inception_from(parsed))
     out = Path(parsed.out).absolute()
     missing: dict[str, str] = {}
-    ended = _follow(recipe.compare(plan, out), missing)
+    ended = _follow(recipe.compare(plan, out), missing) and _measure(recipe.measure(plan, out), missing)
     for name, reason in missing.items():
         sys.stderr.write(f"coronet: {name} is left out. {reason}\n")
     found = recipe.rows(plan, out)
@@ -67,6 +76,24 @@ def _follow(steps: "Generator[tuple[str, Step | CoronetError], None, None]", mis
                     missing[name] = str(step)
                     continue
                 bar.show(step.done, step.total, f"{name}: {step.phase} {step.step}/{step.steps}")
+                if stopping:
+                    return False
+    except KeyboardInterrupt:
+        return False
+    finally:
+        bar.end()
+    return True
+
+
+def _measure(nets: Iterator[tuple[int, int, str, CoronetError | None]], missing: dict[str, str]) -> bool:
+    """Show whose distance was measured and note whose cannot be; False if it was interrupted before the end."""
+    bar = ProgressBar()
+    try:
+        with stop_after_step() as stopping:
+            for done, total, name, error in nets:
+                if error is not None:
+                    missing[f"{name}, as a set"] = str(error)
+                bar.show(done, total, f"{name}: compared with real images, {done}/{total}")
                 if stopping:
                     return False
     except KeyboardInterrupt:

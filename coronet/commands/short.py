@@ -7,7 +7,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from coronet.commands.arguments import add_settings, number_from, settings_from, whole_number_from
+from coronet.commands.arguments import (
+    add_features,
+    add_settings,
+    inception_from,
+    number_from,
+    settings_from,
+    whole_number_from,
+)
 from coronet.recipes.settings import DataChoices
 
 
@@ -52,7 +59,7 @@ def run_evaluate(parsed: argparse.Namespace) -> dict[str, Any]:
         settings_from(parsed, DataChoices),
         reference=parsed.reference,
         features=parsed.features,
-        inception=None if parsed.inception is None else Path(parsed.inception),
+        inception=inception_from(parsed),
     )
 
 
@@ -107,15 +114,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the options of `evaluate`."""
     parser.add_argument("--model", required=True)
     parser.add_argument("--reference", metavar="MODEL", help="compare with this model instead of the truth")
-    parser.add_argument(
-        "--features",
-        choices=("auto", "inception-2048", "inception-768", "proxy"),
-        default="auto",
-        help="what sets are compared by: FID needs inception-2048; auto takes the best there is (default auto)",
-    )
-    parser.add_argument(
-        "--inception", metavar="FILE", help="Inception's weights; default: where `download fid_inception` puts them"
-    )
+    add_features(parser)
     add_settings(parser, DataChoices, required=("data",))
 
 

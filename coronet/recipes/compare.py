@@ -3,7 +3,7 @@
 Each run is a run like any other. A comparison that was stopped goes on where it was; what is finished stays.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Any
 
 from coronet.checkpoints import load, resolve_model
 from coronet.errors import CoronetError, RunError, SettingsError
-from coronet.files import make_folder
+from coronet.files import make_folder, read_json, write_json_atomic
+from coronet.metrics.extractors import FeatureChoice, open_extractor
 from coronet.recipes.execute import execute
 from coronet.recipes.opening import data_folder, sized
 from coronet.recipes.settings import CompressSettings, MethodName
+from coronet.recipes.verbs import evaluate
 from coronet.runs import Run
 from coronet.scenes.cached import is_scenes
 from coronet.settings import check as check_settings
@@ -30,12 +32,17 @@ _SCORES = frozenset(("psnr_db", "ssim", "l1", "value"))  # the last part of thei
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is compared: every method at every ratio, each with `seeds` seeds."""
+    """What is compared: every method at every ratio, each with `seeds` seeds.
+
+    features, inception: by what sets of images are compared, as `evaluate` takes them; reports hold the proxy anyway.
+    """
 
     settings: CompressSettings
     methods: tuple[MethodName, ...]
     ratios: tuple[float, ...]
     seeds: int = 1
+    features: FeatureChoice = "auto"
+    inception: Path | None = None
 
     def runs(self) -> dict[str, CompressSettings]:
         """Give the settings of every run by its name."""
@@ -50,7 +57,8 @@ class Plan:
 
 
 def check(plan: Plan) -> None:
-    """Raise SettingsError where nothing, or the same twice, would be compared."""
+    """Raise SettingsError where nothing, or the same twice, would be compared, CheckpointError where Inception's file
+    is not what the features need."""
     for name, values in (("method", plan.methods), ("ratio", plan.ratios)):
         if not values:
             raise SettingsError(f"'{name}' is empty, so there is nothing to compare. Name at least one.")
@@ -61,6 +69,7 @@ def check(plan: Plan) -> None:
         check_settings(settings)
     if plan.seeds < 1:
         raise SettingsError(f"'seeds' is {plan.seeds}, but must be at least 1.")
+    _distance_file(plan)
 
 
 def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError], None, None]:
@@ -90,11 +99,36 @@ def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError],
         raise first
 
 
+def measure(plan: Plan, out: Path) -> Iterator[tuple[int, int, str, CoronetError | None]]:
+    """Compare every finished net's translations of all test images, and the dense net's, with the real ones, as
+    `evaluate` does; yields how many of how many are done, whose turn it was, and why it has no such score.
+
+    What is measured stays. The proxy is in every report, and not measured here.
+    """
+    kept = _distance_file(plan)
+    finished = _reports(plan, out)
+    if kept is None or not finished:
+        return
+    nets = {"original": (plan.settings.model, out)} | {path.name: (str(path), path) for path in finished}
+    for done, (name, (model, folder)) in enumerate(nets.items(), start=1):
+        if (folder / kept).exists():
+            continue
+        error = None
+        try:
+            found = evaluate(model, plan.settings, features=plan.features, inception=plan.inception)
+            write_json_atomic(folder / kept, found["fid"] or {"note": found["note"]})
+        except CoronetError as caught:
+            error = caught
+        yield done, len(nets), name, error
+
+
 def rows(plan: Plan, out: Path) -> list[Row]:
     """Give a row for every finished run, the dense net's first: what it is, what it costs, and every score it has."""
-    folders = [out / RUNS / name for name in plan.runs()]
-    reports = [report for folder in folders if folder.exists() and (report := Run.open(folder).report()) is not None]
-    return [_dense_row(reports[0]), *map(as_row, reports)] if reports else []
+    kept, finished = _distance_file(plan), _reports(plan, out)
+    if not finished:
+        return []
+    dense = _dense_row(next(iter(finished.values()))) | _measured(out, kept)
+    return [dense, *(as_row(report) | _measured(path, kept) for path, report in finished.items())]
 
 
 def as_row(report: Mapping[str, Any]) -> Row:
@@ -123,6 +157,23 @@ def score_names(found: Sequence[Row]) -> list[str]:
     """List the scores that some row has, in the order of their first appearance."""
     names = dict.fromkeys(name for row in found for name in row)
     return [name for name in names if name.rpartition(".")[2] in _SCORES]
+
+
+def _reports(plan: Plan, out: Path) -> dict[Path, dict[str, Any]]:
+    """Give the reports of the plan's finished runs by their folders."""
+    folders = [out / RUNS / name for name in plan.runs()]
+    reports = {folder: Run.open(folder).report() for folder in folders if folder.exists()}
+    return {folder: report for folder, report in reports.items() if report is not None}
+
+
+def _distance_file(plan: Plan) -> str | None:
+    """Name the file that keeps a net's distance by these features; None for the proxy, which stands in the report."""
+    extractor = open_extractor(plan.features, plan.inception)
+    return None if extractor.name == "proxy" else f"{extractor.name}-{extractor.fingerprint[:8]}.json"
+
+
+def _measured(folder: Path, kept: str | None) -> Row:
+    return _distance(read_json(folder / kept)) if kept is not None and (folder / kept).exists() else {}
 
 
 def _draw_scenes(settings: CompressSettings) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _AGAINST = {"to_truth": "to the truth", "to_teacher": "to the dense net"}
+_MAIN_SCORES = ("FID.value", "FID-768.value", "to_truth.psnr_db", "to_teacher.psnr_db", "proxy.value")
 _PAIRED = {"psnr_db": ("PSNR", ", dB ↑"), "ssim": ("SSIM", " ↑"), "l1": ("L1", " ↓")}
 
 
@@ -35,7 +36,7 @@ def write_comparison(
     merged = summary(found)
     notes = [
         _budget(minutes, counted),
-        *_protocols(merged),
+        *_protocols(found),
         *(f"{name}: {reason}" for name, reason in (missing or {}).items()),
     ]
     if any(row["seeds"] > 1 for row in merged):
@@ -59,12 +60,14 @@ def as_csv(found: Sequence[Row]) -> str:
 
 def as_markdown(merged: Sequence[Row]) -> str:
     """Write a table of method (its title), ratio, cost, time and every score: with the spread over seeds where there
-    are several, else with the interval of a distance."""
+    are several, else with the interval of a distance. MACs as published count transposed convolutions at output size.
+    """
     scores = score_names(merged)
-    head = ["method", "ratio", "GMACs", "parameters", "seconds", "seeds", *map(label, scores)]
+    head = ["method", "ratio", "GMACs", "GMACs as published", "parameters", "seconds", "seeds", *map(label, scores)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in merged:
-        cells = [str(row["title"]), f"{row['ratio']:.2f}x", f"{row['macs'] / 1e9:.3f}", f"{row['parameters']:,.0f}"]
+        cells = [str(row["title"]), f"{row['ratio']:.2f}x"]
+        cells += [f"{row[count] / 1e9:.3f}" for count in ("macs", "macs_as_published")] + [f"{row['parameters']:,.0f}"]
         cells += [f"{row['seconds.total']:.0f}" if "seconds.total" in row else "", str(row["seeds"])]
         cells += [_with_spread(row, name) for name in scores]
         lines.append(f"| {' | '.join(cells)} |")
@@ -81,12 +84,10 @@ def label(score: str) -> str:
 
 
 def main_score(found: Sequence[Row]) -> str | None:
-    """Name the score a figure shows: a distribution's distance where there is one, else PSNR to the truth, else to the
-    dense net."""
+    """Name the score a figure shows: FID or FID-768 where it was measured, else PSNR to the truth, else to the dense
+    net, else the proxy, which tells the nets of unpaired data apart worst."""
     names = score_names(found)
-    wanted = [name for name in names if name.endswith(".value")]
-    wanted += [name for name in ("to_truth.psnr_db", "to_teacher.psnr_db") if name in names]
-    return wanted[0] if wanted else None
+    return next((name for name in _MAIN_SCORES if name in names), None)
 
 
 def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
@@ -100,7 +101,7 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
     score = main_score(merged)
     titles = [
         "Measured here" if score else "No score",
-        *(["published FID, MACs as the papers count them"] if published else []),
+        *(["Published FID"] if published else []),
     ]
     drawing = make_subplots(rows=len(titles), cols=1, subplot_titles=titles, vertical_spacing=0.12)
     if score is not None:
@@ -108,7 +109,8 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
             drawing.add_trace(trace, row=1, col=1)
     for trace in published:
         drawing.add_trace(trace, row=2, col=1)
-    drawing.update_xaxes(type="log", title_text="MACs")
+    drawing.update_xaxes(type="log", title_text="MACs as published: transposed convolutions at output size")
+    drawing.update_xaxes(title_text="MACs", row=1, col=1)
     drawing.update_yaxes(title_text=label(score) if score else "", row=1, col=1)
     drawing.update_layout(height=460 * len(titles), template="simple_white")
     return drawing
@@ -130,10 +132,15 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
                 error_y=spread,
                 name=own[0]["title"] if own else method,
                 mode="lines+markers" if len(own) > 1 else "markers",
-                text=[f"{row['ratio']:.2f}x, {row['parameters']:,.0f} parameters" for row in own],
+                text=[_hover(row) for row in own],
             )
         )
     return traces
+
+
+def _hover(row: Row) -> str:
+    published = f"{row['macs_as_published'] / 1e9:.3f} GMACs as published"
+    return f"{row['ratio']:.2f}x, {published}, {row['parameters']:,.0f} parameters"
 
 
 def _spread(row: Mapping[str, Any], score: str) -> tuple[float, float]:
@@ -162,15 +169,18 @@ def _budget(minutes: float | None, counted: Counted) -> str:
     return f"Every run was given {minutes:g} minutes {of}; seconds are those it used to its last step."
 
 
-def _protocols(merged: Sequence[Row]) -> list[str]:
-    """Say once what each distance of sets was measured on."""
-    found = {}
-    for row in merged:
+def _protocols(found: Sequence[Row]) -> list[str]:
+    """Say what each distance of sets was measured on, and where that is not the same for all."""
+    told: dict[str, dict[str, None]] = {}
+    for row in found:
         for name in row:
             if name.endswith(".protocol"):
                 score = name.removesuffix(".protocol")
-                counts = (
-                    f"{row[f'{score}.fake_images']:.0f} generated and {row[f'{score}.real_images']:.0f} real images"
-                )
-                found[score] = f"{score}: {counts}, {row[name]}; brackets: 95 % interval for images generated anew."
-    return list(found.values())
+                counts = f"{row[f'{score}.fake_images']} generated and {row[f'{score}.real_images']} real images"
+                told.setdefault(score, {})[f"{counts}, {row[name]}"] = None
+    notes = []
+    for score, protocols in told.items():
+        notes += [f"{score}: {text}; brackets: 95 % interval for images generated anew." for text in protocols]
+        if len(protocols) > 1:
+            notes.append(f"{score}: {len(protocols)} different protocols, so not all of these rows compare.")
+    return notes

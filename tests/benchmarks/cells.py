@@ -3,7 +3,7 @@
 Prints a Markdown table for every score: a row for every folder and ratio, a column for the dense net and one for every
 method, the mean over the seeds with its standard deviation, the best method in bold. Then how often a method is best,
 and by how much more than noise.
-With `--inception FILE` all nets are scored by FID-768, too (half a minute each; what is scored is not scored again).
+FID and FID-768 are among them where `compare` had Inception's file (`--inception`).
 """
 
 import argparse
@@ -13,13 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from coronet.files import read_json, write_json_atomic
-from coronet.recipes.settings import CompressSettings
-from coronet.recipes.verbs import evaluate
-from coronet.runs import SETTINGS, Run
-from coronet.settings import from_json
-
-LOWER_IS_BETTER = {"proxy.value": "proxy", "fid768": "FID-768"}
+LOWER_IS_BETTER = {"proxy.value": "proxy", "FID-768.value": "FID-768", "FID.value": "FID"}
 HIGHER_IS_BETTER = {"to_truth.psnr_db": "PSNR to the truth, dB", "to_teacher.psnr_db": "PSNR to the dense net, dB"}
 SCORES = LOWER_IS_BETTER | HIGHER_IS_BETTER
 DENSE = "original"  # the dense net's row; it is no method and has no ratio
@@ -51,9 +45,8 @@ def main() -> None:
     """Read the folders and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--inception", type=Path, metavar="FILE", help="Inception's weights, at least to Mixed_6e")
     parsed = parser.parse_args()
-    rows = [(folder.name, row) for folder in parsed.folders for row in _read(folder, parsed.inception)]
+    rows = [(folder.name, row) for folder in parsed.folders for row in _read(folder)]
     for score, title in SCORES.items():
         cells = gather(rows, score)
         if cells:
@@ -117,29 +110,9 @@ def _best(found: Mapping[str, Found], score: str) -> str:
     return min(found, key=lambda name: sign * found[name].mean)
 
 
-def _read(folder: Path, inception: Path | None) -> list[dict[str, str]]:
+def _read(folder: Path) -> list[dict[str, str]]:
     with (folder / "rows.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        if inception is not None:
-            row["fid768"] = str(_fid768(folder / "runs", row, inception))
-    return rows
-
-
-def _fid768(runs: Path, row: Mapping[str, str], inception: Path) -> float:
-    """Score a run's net, or the dense one, on the test images of its data."""
-    if row["method"] == DENSE:
-        run = next(path for path in sorted(runs.iterdir()) if (path / SETTINGS).is_file())
-        settings = from_json(CompressSettings, Run.open(run).settings)
-        model, kept = settings.model, runs.parent / "fid768.json"
-    else:
-        run = runs / f"{row['method']}-{float(row['requested_ratio']):g}x-seed{row['seed']}"
-        settings = from_json(CompressSettings, Run.open(run).settings)
-        model, kept = str(run), run / "fid768.json"
-    if not kept.exists():
-        found = evaluate(model, settings, features="inception-768", inception=inception)
-        write_json_atomic(kept, found["fid"])
-    return float(read_json(kept)["value"])
+        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":
