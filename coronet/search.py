@@ -24,7 +24,7 @@ NOTICE = 5  # events over which a channel fades before it is removed
 MEASURED_EVERY = 4  # steps; a whole number of times in a round (`methods.base.ROUND`), by which time is told
 LIVE_RATE = 0.1  # of the moving average of the importance, per measurement
 POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels: see `assets/levers.md`
-EVEN_SHARE = 0.75  # of an even cut, below which no other method's ranking may go
+EVEN_SHARE = 0.75  # of an even cut, below which no other method's ranking may go unless a floor is asked for
 LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 1 % of 16x and 30x
 
 
@@ -54,8 +54,8 @@ class SearchPlan:
         return self._least(config, share, POWER)
 
     def even_floors(self, config: GeneratorConfig) -> dict[str, int]:
-        """Give what other methods keep at least. Published without a floor, their rankings decide more freely."""
-        return self._least(config, EVEN_SHARE, 1.0)
+        """Give what other methods keep at least: `floor` of an even cut. Published without one, they choose freely."""
+        return self._least(config, EVEN_SHARE if self.floor is None else self.floor, 1.0)
 
     def _least(self, config: GeneratorConfig, share: float, power: float) -> dict[str, int]:
         least = least_widths(CostModel(config, None, self.budget), config.widths, self.ratio, share, power=power)

@@ -1,11 +1,14 @@
 """The Fréchet distance against the formula written with a full matrix square root."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
 
 from coronet.errors import DataError
 from coronet.metrics.frechet import frechet_distance, statistics
+from coronet.metrics.inception import published_inception
 
 
 def features(count, length, seed=0):
@@ -26,6 +29,20 @@ def slow(real, fake):
 def test_thin_form_equals_the_full_one(real, fake):
     one, other = features(real, 30), features(fake, 30, seed=1)
     assert frechet_distance(statistics(one), statistics(other)) == pytest.approx(slow(one, other), rel=1e-6)
+
+
+def test_it_is_the_distance_of_pytorch_fid():
+    """Its own function, on as many images as features and on fewer."""
+    published_inception()  # where torchvision's wheel is for CUDA, it has to be repaired first
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    for count in (60, 30):
+        sets = [features(count, 40), features(count + 5, 40, seed=1)]
+        moments = [part for one in sets for part in (one.mean(0), np.cov(one, rowvar=False))]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # scipy's about how pytorch-fid calls it
+            theirs = calculate_frechet_distance(*moments)
+        assert frechet_distance(*map(statistics, sets)) == pytest.approx(theirs, rel=1e-3)
 
 
 def test_few_features_equal_the_full_form():

@@ -176,6 +176,18 @@ def test_one_shot_keeps_the_dense_nets_weights(stage, tmp_path):
     torch.testing.assert_close(slim.weights[name], dense.weights[name][kept["stem"]])
 
 
+def test_a_floor_that_is_asked_for_holds_for_other_methods(stage, tmp_path):
+    config = load(stage / "resnet.safetensors").config
+    even = SearchPlan(3.0, floor=1.0).even_floors(config)
+    below = {}
+    for name, floor in (("usual", None), ("even", 1.0)):
+        run = compress(stage, tmp_path / name, "unpaired", method="taylor", floor=floor, finetune_steps=0)
+        widths = run.report()["widths"]
+        below[name] = [group for group, least in even.items() if widths[group] < least]
+    assert below["even"] == []
+    assert below["usual"] != []
+
+
 def test_uniform_pruning_cuts_every_group_alike(stage, tmp_path):
     run = compress(stage, tmp_path / "run", "unpaired", method="magnitude_uniform", finetune_steps=0)
     dense, slim = load(stage / "resnet.safetensors").config, load(run.path / "slim.safetensors").config

@@ -8,7 +8,9 @@ budget; they are cut out and trained on in the same game.
 Departures: fitness is the distance L1 + 0.2 (1 - SSIM) to the truth or the teacher, not FID, and on training images
 drawn apart from those of every phase, where the recipe holds images out; the widths to choose from lie around the
 budget, whatever it is; every block has its own width, where the recipe ties three, and mutation is always as likely as
-for CycleGAN; the game's adversarial loss is the run's (`gan_mode`), not hinge on pairs; what the best widths leave of
+for CycleGAN; the game's adversarial loss is the run's (`gan_mode`), not hinge on pairs, counts a tenth beside a teacher
+and is played in every fourth step of fine-tuning, as for every method here (published: in full, always); unpaired fakes
+go through the run's image pool (published: none); what the best widths leave of
 it is filled by widening all groups alike; the search is as long as the training allows. A U-Net, which the method
 never treated, has a U-Net supernet of the same skeleton.
 """

@@ -18,7 +18,7 @@ TASKS = {
     "horse2zebra": ["--model", "demo/horse2zebra", "--data", "scenes/horses", "--soften-judges", "1.0"],
     "summer2winter": ["--model", "demo/summer2winter", "--data", "scenes/seasons", "--soften-judges", "1.0"],
 }
-METHODS = ["coronet", "taylor", "magnitude", "gan_compression", "omgd", "narrow"]
+METHODS = ["coronet", "taylor", "magnitude", "magnitude_uniform", "gan_compression", "omgd", "narrow"]
 
 
 def main() -> None:
