@@ -215,11 +215,24 @@ def test_the_truth_of_unpaired_tests_is_found_by_name(unpaired: Path, direction:
     ] != ["0.png", "1.png"]
 
 
-def test_a_truth_with_holes_is_no_truth(unpaired: Path) -> None:
+def test_a_truth_with_holes_is_no_truth_and_said_so(unpaired: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(unpaired / "truthA" / "0.png", 160)
     data = open_dataset(unpaired, PLAIN)
     assert not data.test.has_truth
+    assert "The truth of 1 of 2 test images is missing, first 1.png" in caplog.text
     assert [item.target for item in data.test.items()] == [None, None]
+
+
+@pytest.mark.parametrize(("size", "doubted"), [((64, 48), True), ((48, 32), False), ((64, 32), False)])
+def test_photos_that_are_read_as_pairs_are_doubted_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, size: tuple[int, int], doubted: bool
+) -> None:
+    for place in range(3):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        Image.new("RGB", size, (place, 0, 0)).save(tmp_path / "train" / f"{place}.png")
+    data = open_dataset(tmp_path, PLAIN)
+    assert data.kind == "paired"
+    assert caplog.text.count("If it is a single picture") == doubted
 
 
 def test_small_images_are_enlarged_to_the_crop(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Reader:
         self.settings = settings
         self.failed: dict[Path, str] = {}
         self._paired = kind == "paired"
+        self._doubted = False  # whether one was found that does not look like a pair
         # First come, first kept: with shuffled epochs no order of eviction does better.
         self._cache: dict[tuple[Path, Purpose], tuple[Pixels, ...]] = {}
         self._free_bytes = cache_bytes
@@ -90,6 +91,14 @@ class Reader:
         if min(width, height) < LEAST_SIDE:
             what = "Its halves have" if self._paired else "It has"
             raise DataError(f"{shown(path)} is too small. {what} {width} x {height} pixels; {LEAST_SIDE} are needed.")
+        if self._paired and 4 * width < 3 * height and not self._doubted:
+            self._doubted = True
+            told = (shown(path), width, height)
+            _log.warning(
+                "%s is read as a pair, two pictures of %d x %d side by side. If it is a single picture, put such "
+                "pictures into trainA and trainB, or right into the data folder.",
+                *told,
+            )
 
     def _halves(self, image: Image.Image) -> tuple[Image.Image, ...]:
         if not self._paired:

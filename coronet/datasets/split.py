@@ -4,6 +4,7 @@ Which images there are is decided in opening.py, how one is read and scaled in r
 """
 
 import functools
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,10 @@ from coronet.datasets.layout import Kind
 from coronet.datasets.reader import Pixels, Reader
 from coronet.datasets.settings import DataSettings
 from coronet.errors import DataError
-from coronet.images import shown_folder, to_tensor
+from coronet.images import shown, shown_folder, to_tensor
 from coronet.randomness import seeded
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,11 @@ class Split:
         self._sides = tuple(sides)  # source, then target
         self._reader = reader
         self._truth = None if truth is None else {path: truth / path.name for path in self.source_paths}
-        self.has_truth = kind == "paired" or (
-            self._truth is not None and all(os.path.isfile(path) for path in self._truth.values())
-        )
+        missing = [path for path in (self._truth or {}).values() if not os.path.isfile(path)]
+        self.has_truth = kind == "paired" or (self._truth is not None and not missing)
+        if missing:
+            told = (len(missing), len(self.source_paths), shown(missing[0]))
+            _log.warning("The truth of %d of %d test images is missing, first %s: none is compared with it.", *told)
 
     @property
     def settings(self) -> DataSettings:
