@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import torch
+
 from coronet.files import read_json
 from coronet.importance import Importance, per_cost, producer_norm, smooth_noise, squared_change, taylor
 from coronet.networks import Generator
@@ -24,7 +26,7 @@ from coronet.recipes.lengths import LENGTHS
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import SETTINGS, Run
 from coronet.scenes.write import Amount, write_scenes
-from coronet.search import SearchPlan, SearchTask
+from coronet.search import NOTICE, SearchPlan, SearchTask
 from coronet.settings import to_json
 
 SCENES_SEED = 77  # test scenes have 0
@@ -96,6 +98,42 @@ def _by_gradients() -> tuple[Callable[[], Any], ...]:
     )
 
 
+def _hidden_until_the_end() -> Any:
+    """Zero the latents of channels that go, and remove them only at the last event: the same game at full cost."""
+    remove = SearchTask.remove
+
+    def hide(task: SearchTask, kept: Any) -> Any:
+        if task._events >= task.plan.events:
+            return remove(task, kept)
+        for group, latent in task.hypernetwork.latents.items():
+            gone = torch.ones(len(latent), dtype=torch.bool)
+            gone[kept[group]] = False
+            latent.data[gone] = 0.0
+            task._live[group][gone] = 0.0
+        return {}
+
+    return patch.object(SearchTask, "remove", hide)
+
+
+def _fading_everywhere(*, renormalised: bool) -> Callable[[], Any]:
+    """Take the proximal step on whole groups, as hard on average as on those that go next."""
+
+    def fade(task: SearchTask, later: Any) -> None:
+        latents = task.hypernetwork.latents
+        means = {group: float(latent.mean()) for group, latent in latents.items()}
+        going = {group: 1.0 - len(later[group]) / len(latent) for group, latent in latents.items()}
+        task.hypernetwork.shrink({group: mean / NOTICE * going[group] for group, mean in means.items()})
+        if renormalised:
+            for group, latent in latents.items():
+                latent.data.mul_(means[group] / float(latent.mean()))
+
+    return lambda: patch.object(SearchTask, "_fade", fade)
+
+
+def _linear(plan: SearchPlan, progress: float) -> float:
+    return 1.0 / (1.0 - progress * (1.0 - 1.0 / plan.ratio))
+
+
 @dataclass(frozen=True, slots=True)
 class Lever:
     """Settings to change, and what to put in place of a part of the program."""
@@ -107,7 +145,9 @@ class Lever:
 LEVERS = {
     "as it is": Lever(),
     "no search: one-shot Taylor cut": Lever({"method": "taylor"}),
+    "no search: one-shot Taylor cut, floor of 10 % of an even cut (75 %)": Lever({"method": "taylor", "floor": 0.1}),
     "no search: magnitude pruning": Lever({"method": "magnitude"}),
+    "no search: magnitude pruning, floor of 10 % of an even cut (75 %)": Lever({"method": "magnitude", "floor": 0.1}),
     "no search: Taylor cut to the same widths": Lever({"method": "taylor"}, (_same_widths,)),
     "no search: magnitude pruning to the same widths": Lever({"method": "magnitude"}, (_same_widths,)),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
@@ -123,6 +163,10 @@ LEVERS = {
     "ranking: measured in every 8th step (4th)": Lever(patches=(lambda: patch("coronet.search.MEASURED_EVERY", 8),)),
     "latents do not move": Lever({"latent_rate": 0.0}),
     "10 events of removal (50)": Lever(patches=(_planned(events=10),)),
+    "the cost falls linearly (cubic)": Lever(patches=(lambda: patch.object(SearchPlan, "ratio_at", _linear),)),
+    "channels stay in the tensors until the end (leave at once)": Lever(patches=(_hidden_until_the_end,)),
+    "all of a group fades (what goes next)": Lever(patches=(_fading_everywhere(renormalised=False),)),
+    "all of a group fades, renormalised (what goes next)": Lever(patches=(_fading_everywhere(renormalised=True),)),
     "no floor per group": Lever({"floor": 0.0}),
     "floor of 75 % of the widths by rule (1 - 0.5 / ratio)": Lever({"floor": 0.75}),
     "floor of 85 % of the widths by rule (1 - 0.5 / ratio)": Lever({"floor": 0.85}),
