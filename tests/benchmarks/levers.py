@@ -18,8 +18,6 @@ from unittest.mock import patch
 import torch
 
 from coronet.files import read_json
-from coronet.importance import Importance, per_cost, producer_norm, smooth_noise, squared_change, taylor
-from coronet.networks import Generator
 from coronet.objectives import tapped
 from coronet.recipes.execute import execute
 from coronet.recipes.lengths import LENGTHS
@@ -28,6 +26,7 @@ from coronet.runs import SETTINGS, Run
 from coronet.scenes.write import Amount, write_scenes
 from coronet.search import NOTICE, SearchPlan, SearchTask
 from coronet.settings import to_json
+from tests.benchmarks import rankings
 
 SCENES_SEED = 77  # test scenes have 0
 AMOUNT = Amount(200, 60, 128, seed=SCENES_SEED)
@@ -54,48 +53,6 @@ def _powered(power: float) -> Callable[[], Any]:
 
 def _same_widths() -> Any:
     return patch.object(SearchPlan, "even_floors", SearchPlan.floors)
-
-
-def _by_filter_norms(share: float) -> tuple[Callable[[], Any], ...]:
-    """Rank for this share by the norms that the filters of the dense net had, for the rest by what was measured."""
-
-    def importance(task: SearchTask) -> Importance:
-        norms = {group: scores[task.kept[group]] for group, scores in dense.items()}
-        both = [per_cost(scores, task._cost, task.hypernetwork.widths) for scores in (norms, task._live)]
-        sums = [sum(float(scores.sum()) for scores in values.values()) for values in both]
-        return {group: share * both[0][group] / sums[0] + (1 - share) * both[1][group] / sums[1] for group in both[0]}
-
-    dense: Importance = {}
-
-    def remembered(generator: Generator, *given: Any) -> Importance:
-        dense.update(producer_norm(generator))
-        return taylor(generator, *given)
-
-    return (
-        lambda: patch("coronet.recipes.preparing.taylor", remembered),
-        lambda: patch.object(SearchTask, "_importance", importance),
-    )
-
-
-def _unfollowed() -> Any:
-    return patch.object(SearchTask, "_measure", lambda *_: None)
-
-
-def _by_gradients() -> tuple[Callable[[], Any], ...]:
-    """Rank by (z dL/dz)^2, from the gradients of the search's own losses, averaged over steps."""
-    after_step = SearchTask.after_step
-
-    def noted(task: SearchTask, gradients: Any, progress: float) -> Any:
-        for group, gradient in gradients["generator"].items():
-            if group in task._live:
-                change = (task.hypernetwork.latents[group].detach() * gradient).double().square()
-                task._live[group].lerp_(change.to(task._live[group]), max(0.02, 1.0 / task._plays))
-        return after_step(task, gradients, progress)
-
-    return (
-        _unfollowed,
-        lambda: patch.object(SearchTask, "after_step", noted),
-    )
 
 
 def _hidden_until_the_end() -> Any:
@@ -152,15 +109,16 @@ LEVERS = {
     "no search: magnitude pruning to the same widths": Lever({"method": "magnitude"}, (_same_widths,)),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
-    "ranking: gradients of the losses (change of the output)": Lever(patches=_by_gradients()),
-    "ranking: change of the output by smooth noise (white)": Lever(
-        patches=(lambda: patch("coronet.search.squared_change", partial(squared_change, noise=smooth_noise)),)
-    ),
-    "ranking: measured before the search only (and in it)": Lever(patches=(_unfollowed,)),
-    "ranking: filter norms before the search": Lever(patches=_by_filter_norms(1.0)),
-    "ranking: half of them, half the change of the output": Lever(patches=_by_filter_norms(0.5)),
-    "ranking: measured in every 2nd step (4th)": Lever(patches=(lambda: patch("coronet.search.MEASURED_EVERY", 2),)),
-    "ranking: measured in every 8th step (4th)": Lever(patches=(lambda: patch("coronet.search.MEASURED_EVERY", 8),)),
+    "ranking: gradients of the losses (change of the output)": Lever(patches=rankings.by_gradients()),
+    "ranking: geometric mean of gradients and change of the output": Lever(patches=rankings.by_both()),
+    "ranking: change of the output by smooth noise (white)": Lever(patches=rankings.by_smooth_noise()),
+    "ranking: measured before the search only (and in it)": Lever(patches=rankings.measured_before_only()),
+    "ranking: filter norms before the search": Lever(patches=rankings.by_filter_norms(1.0)),
+    "ranking: half of them, half the change of the output": Lever(patches=rankings.by_filter_norms(0.5)),
+    "ranking: measured in every 2nd step (4th)": Lever(patches=rankings.measured_every(2)),
+    "ranking: measured in every 8th step (4th)": Lever(patches=rankings.measured_every(8)),
+    "ranking: measured on whole batches (their first picture)": Lever(patches=rankings.measured_on_whole_batches()),
+    "ranking: averaged at .03 (.1)": Lever(patches=rankings.averaged_at(0.03)),
     "latents do not move": Lever({"latent_rate": 0.0}),
     "10 events of removal (50)": Lever(patches=(_planned(events=10),)),
     "the cost falls linearly (cubic)": Lever(patches=(lambda: patch.object(SearchPlan, "ratio_at", _linear),)),
