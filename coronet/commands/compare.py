@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from coronet.published import tasks
 from coronet.recipes.settings import METHOD_NAMES, CompressSettings
 
 if TYPE_CHECKING:
+    from coronet.recipes.compare import Measured
     from coronet.training import Step
 
 
@@ -53,7 +54,9 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
     plan = recipe.Plan(settings, methods, ratios, seeds, parsed.features, inception_from(parsed))
     out = Path(parsed.out).absolute()
     missing: dict[str, str] = {}
-    ended = _follow(recipe.compare(plan, out), missing) and _measure(recipe.measure(plan, out), missing)
+    runs, nets = recipe.compare(plan, out), recipe.measure(plan, out)
+    ended = _follow(runs, missing, lambda step: f"{step.phase} {step.step}/{step.steps}")
+    ended = ended and _follow(nets, missing, lambda net: f"compared with real images, {net.done}/{net.total}")
     for name, reason in missing.items():
         sys.stderr.write(f"coronet: {name} is left out. {reason}\n")
     found = recipe.rows(plan, out)
@@ -66,34 +69,20 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
     return recipe.summary(found)
 
 
-def _follow(steps: "Generator[tuple[str, Step | CoronetError], None, None]", missing: dict[str, str]) -> bool:
-    """Show the steps and note the runs that cannot be done; False if it was interrupted before the end."""
+def _follow(
+    told: "Generator[tuple[str, Step | Measured | CoronetError], None, None]",
+    missing: dict[str, str],
+    words: Callable[[Any], str],
+) -> bool:
+    """Show what is done, in `words`, and note what cannot be; False if it was interrupted before the end."""
     bar = ProgressBar()
     try:
-        with stop_after_step() as stopping, closing(steps):
-            for name, step in steps:
-                if isinstance(step, CoronetError):
-                    missing[name] = str(step)
+        with stop_after_step() as stopping, closing(told):
+            for name, one in told:
+                if isinstance(one, CoronetError):
+                    missing[name] = str(one)
                     continue
-                bar.show(step.done, step.total, f"{name}: {step.phase} {step.step}/{step.steps}")
-                if stopping:
-                    return False
-    except KeyboardInterrupt:
-        return False
-    finally:
-        bar.end()
-    return True
-
-
-def _measure(nets: Iterator[tuple[int, int, str, CoronetError | None]], missing: dict[str, str]) -> bool:
-    """Show whose distance was measured and note whose cannot be; False if it was interrupted before the end."""
-    bar = ProgressBar()
-    try:
-        with stop_after_step() as stopping:
-            for done, total, name, error in nets:
-                if error is not None:
-                    missing[f"{name}, as a set"] = str(error)
-                bar.show(done, total, f"{name}: compared with real images, {done}/{total}")
+                bar.show(one.done, one.total, f"{name}: {words(one)}")
                 if stopping:
                     return False
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 Each run is a run like any other. A comparison that was stopped goes on where it was; what is finished stays.
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,6 +56,14 @@ class Plan:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How many nets of how many have been compared with real images."""
+
+    done: int
+    total: int
+
+
 def check(plan: Plan) -> None:
     """Raise SettingsError where nothing, or the same twice, would be compared, CheckpointError where Inception's file
     is not what the features need."""
@@ -99,9 +107,9 @@ def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError],
         raise first
 
 
-def measure(plan: Plan, out: Path) -> Iterator[tuple[int, int, str, CoronetError | None]]:
+def measure(plan: Plan, out: Path) -> Generator[tuple[str, Measured | CoronetError], None, None]:
     """Compare every finished net's translations of all test images, and the dense net's, with the real ones, as
-    `evaluate` does; yields how many of how many are done, whose turn it was, and why it has no such score.
+    `evaluate` does; yields whose turn it was, and how many are done or why it has no such score.
 
     What is measured stays. The proxy is in every report, and not measured here.
     """
@@ -113,13 +121,13 @@ def measure(plan: Plan, out: Path) -> Iterator[tuple[int, int, str, CoronetError
     for done, (name, (model, folder)) in enumerate(nets.items(), start=1):
         if (folder / kept).exists():
             continue
-        error = None
         try:
             found = evaluate(model, plan.settings, features=plan.features, inception=plan.inception)
-            write_json_atomic(folder / kept, found["fid"] or {"note": found["note"]})
-        except CoronetError as caught:
-            error = caught
-        yield done, len(nets), name, error
+        except CoronetError as error:
+            yield f"the distance of {name}", error
+            continue
+        write_json_atomic(folder / kept, found["fid"] or {"note": found["note"]})
+        yield name, Measured(done, len(nets))
 
 
 def rows(plan: Plan, out: Path) -> list[Row]:
