@@ -2,6 +2,7 @@
 
     python -m coronet.demo_build --work FOLDER                     # some hours on two cores
     python -m coronet.demo_build --work FOLDER --world horses      # one world; several may run side by side
+    python -m coronet.demo_build --work FOLDER --ready-made        # keep the teachers that ship, compress them anew
 
 What is done already in the work folder is not done again, and what was interrupted goes on where it stopped.
 """
@@ -69,9 +70,9 @@ TEACHERS = {  # stages: each starts from what the one before it left
     ),
     "seasons": (replace(_CROPS, soften_judges=1.5, steps=1000), replace(_WHOLE, learning_rate=1e-4, steps=200)),
 }
-_UNPAIRED = CompressSettings(search_steps=150, finetune_steps=450)
+_UNPAIRED = CompressSettings(search_steps=300, finetune_steps=900)
 COMPRESSIONS = {
-    "shoes": CompressSettings(search_steps=250, finetune_steps=750, batch_size=4),
+    "shoes": CompressSettings(search_steps=500, finetune_steps=1500, batch_size=4),
     "horses": _UNPAIRED,
     "seasons": _UNPAIRED,
 }
@@ -82,13 +83,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m coronet.demo_build", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="folder for scenes and unfinished runs")
     parser.add_argument("--world", choices=tuple(SCENES), action="append", help="default: all")
+    parser.add_argument("--ready-made", action="store_true", help="only the ready-made runs")
     chosen = parser.parse_args()
     for world in chosen.world or SCENES:
-        build_world(world, chosen.work.absolute(), DEMO_FOLDER)
+        if not chosen.ready_made:
+            build_teacher(world, chosen.work.absolute(), DEMO_FOLDER)
+        build_ready_made(world, chosen.work.absolute(), DEMO_FOLDER)
 
 
-def build_world(world: str, work: Path, out: Path) -> None:
-    """Draw a world, train its teacher, ship it, compress it at every ratio and ship the outcome."""
+def build_teacher(world: str, work: Path, out: Path) -> None:
+    """Draw a world, train its teacher and ship it."""
     scenes = work / "scenes" / world
     if not scenes.exists():
         begin = time.monotonic()
@@ -97,9 +101,15 @@ def build_world(world: str, work: Path, out: Path) -> None:
     stages = _train(world, work, scenes)
     _note_seconds(out, world, "teacher", sum(_report(run)["seconds"]["total"] for run in stages))
     _ship_teacher(world, stages, out / world, scenes)
-    for name, demo in DEMOS.items():
+    for demo in DEMOS.values():
         if demo.world == world:
             sample(demo, out).save(out / world / demo.sample.name)
+
+
+def build_ready_made(world: str, work: Path, out: Path) -> None:
+    """Compress a world's models at every ratio and ship the outcome."""
+    for name, demo in DEMOS.items():
+        if demo.world == world:
             for ratio in RATIOS:
                 _build_run(name, demo, ratio, work, out)
             contact_sheet(name, demo, out).save(work / f"{name}.jpg", quality=90)

@@ -43,7 +43,8 @@ def built(tmp_path_factory):
         patch.setattr(cached, "TEST", 2)
         patch.setenv("XDG_CACHE_HOME", str(work / "cache"))
         for world in TEACHERS:
-            demo_build.build_world(world, work, out)
+            demo_build.build_teacher(world, work, out)
+            demo_build.build_ready_made(world, work, out)
         yield work, out
 
 
@@ -110,7 +111,8 @@ def test_what_is_done_is_not_done_again(built, monkeypatch):
     work, out = built
     before = {path: path.stat().st_mtime_ns for path in (work / "teachers").rglob("*.safetensors")}
     monkeypatch.setattr(demo_build, "write_scenes", lambda *_: pytest.fail("drawn again"))
-    demo_build.build_world("seasons", work, out)
+    demo_build.build_teacher("seasons", work, out)
+    demo_build.build_ready_made("seasons", work, out)
     assert before == {path: path.stat().st_mtime_ns for path in (work / "teachers").rglob("*.safetensors")}
     seconds = json.loads((out / "seasons" / "build.json").read_text())
     assert seconds.keys() == {"scenes", "teacher", "summer2winter-2x", "winter2summer-2x"}

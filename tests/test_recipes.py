@@ -598,6 +598,14 @@ def test_the_smaller_the_net_the_higher_its_rate(stage, tmp_path):
         assert rates["finetune"] == rates["warmup"] == pytest.approx(5e-4 * root / RISE)
 
 
+def test_without_a_teacher_all_learn_at_the_published_rate(stage, tmp_path):
+    for teacher, first in ((True, 1e-3 / RISE), (False, 2e-4 / RISE)):
+        shown = seen(stage, tmp_path / str(teacher), teacher=teacher)
+        rates = {event["phase"]: event["learning_rate"] for event in reversed(shown)}
+        assert rates["search"] == pytest.approx(first)
+        assert (rates["finetune"] == pytest.approx(2e-4 / RISE)) is not teacher
+
+
 def test_previews_come_as_often_as_asked(stage, tmp_path):
     run = Run.create(tmp_path / "run", "compress", settings_for(stage, "single", preview_steps=2))
     with closing(execute(run)) as steps:

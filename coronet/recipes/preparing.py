@@ -28,6 +28,7 @@ from coronet.recipes.opening import (
 )
 from coronet.recipes.settings import CompressSettings
 from coronet.search import SearchPlan
+from coronet.training import PUBLISHED_RATE
 
 STANDING = "The teacher stands still: no backward generator was found beside the model, and a fresh one would spoil it."
 
@@ -82,9 +83,18 @@ def tuning_rate(settings: CompressSettings) -> float:
     """Give the learning rate of fine-tuning: the one that was asked for, or 5e-4 times the square root of the ratio.
 
     Adam's best rate goes with one over a layer's inputs (Yang et al. 2022, arXiv 2203.03466), which fall with the root
-    of the ratio; and imitating a teacher bears a higher one than training from scratch.
+    of the ratio; and imitating a teacher bears a higher one than the game alone, which is played at the published rate.
     """
-    return settings.learning_rate if settings.learning_rate is not None else 5e-4 * math.sqrt(settings.ratio)
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return 5e-4 * math.sqrt(settings.ratio) if settings.teacher else PUBLISHED_RATE
+
+
+def search_rate(settings: CompressSettings) -> float:
+    """Give the learning rate of the search: the one asked for, or 1e-3; without a teacher the published one."""
+    if settings.search_learning_rate is not None:
+        return settings.search_learning_rate
+    return 1e-3 if settings.teacher else PUBLISHED_RATE
 
 
 def dense_generator(opened: Opened) -> Generator:
@@ -112,7 +122,7 @@ def make_job(opened: Opened, dense: Generator, lengths: Lengths) -> Job:
         plan=opened.plan,
         lengths=lengths,
         seed=settings.seed,
-        search_learning_rate=settings.search_learning_rate,
+        search_learning_rate=search_rate(settings),
         learning_rate=tuning_rate(settings),
         form=settings.hypernetwork,
         embedding=settings.embedding,

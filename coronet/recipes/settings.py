@@ -121,7 +121,7 @@ class CompressSettings(OptimisationChoices):
         "Learning rate",
         low=1e-7,
         high=0.1,
-        help="Of fine-tuning; empty: 0.0005 times the square root of the ratio.",
+        help="Of fine-tuning; empty: 0.0005 times the square root of the ratio; without a teacher 0.0002.",
         group="Training",
     )
     lambda_gan: float = setting(
@@ -129,8 +129,13 @@ class CompressSettings(OptimisationChoices):
     )
     # Imitating a teacher needs less of a discriminator than training from scratch.
     ndf: int = setting(32, "Discriminator width", low=4, high=256, help="Of a fresh discriminator.", group="Training")
-    search_learning_rate: float = setting(
-        1e-3, "Search learning rate", low=1e-7, high=0.1, help="Of the hypernetwork.", group="Search"
+    search_learning_rate: float | None = setting(
+        None,
+        "Search learning rate",
+        low=1e-7,
+        high=0.1,
+        help="Of the hypernetwork; empty: 0.001; without a teacher 0.0002.",
+        group="Search",
     )
     teacher: bool = setting(
         True, "Teacher", help="Imitate the dense net; off: as the paper, ground truth only.", group="Losses"
