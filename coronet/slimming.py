@@ -233,7 +233,9 @@ def _impossible(cost: CostModel, units: _Units, ratio: float) -> str:
     shares = cost.marginal(units.least) * units.least
     group = cost.groups[int(np.argmax(shares))]
     count = int(units.least[int(np.argmax(shares))])
+    multiple = int(units.size.max(initial=1))
+    step, advice = ("", "the floor") if multiple == 1 else (f", in multiples of {multiple}", "the multiple, the floor")
     return (
-        f"A ratio of {ratio:g} cannot be met: '{group}' must keep {count} of {len(units.order[group])} channels. "
-        f"The largest possible ratio is {cost.total / cost.at(units.least):.2f}; lower the floor or the ratio."
+        f"A ratio of {ratio:g} cannot be met: '{group}' must keep {count} of {len(units.order[group])} channels{step}. "
+        f"The largest possible ratio is {cost.total / cost.at(units.least):.2f}; lower {advice} or the ratio."
     )

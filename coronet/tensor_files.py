@@ -111,7 +111,7 @@ def _read_one(file: Any, key: str, name: str) -> Tensor | None:
 
 
 def _kind(path: Path) -> str:
-    name = plain(path.name)
+    name = plain(path.name or path)
     try:
         facts = path.stat()
         if not stat.S_ISREG(facts.st_mode):

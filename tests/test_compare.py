@@ -1,7 +1,9 @@
 """Comparing methods: the same budget for each, nothing done twice, tables and figures of what was measured."""
 
 import csv
+import json
 import re
+import shutil
 from contextlib import closing
 from dataclasses import replace
 from io import StringIO
@@ -120,7 +122,7 @@ def test_rows_hold_the_dense_net_and_every_run(compared, plan):
 def test_files_say_the_same(compared, plan):
     out, _, _ = compared
     found = recipe.rows(plan, out)
-    write_comparison(found, out, task="horse2zebra")
+    write_comparison(found, out, plan.settings, task="horse2zebra")
     rows = list(csv.DictReader(StringIO((out / "rows.csv").read_text())))
     assert [row["method"] for row in rows] == ["original", "taylor", "narrow"]
     assert float(rows[1]["to_truth.psnr_db"]) == pytest.approx(found[1]["to_truth.psnr_db"])
@@ -191,15 +193,17 @@ DISTANCE = {
 def test_a_distance_goes_by_its_name_with_interval_and_protocol(tmp_path):
     row = recipe.as_row(report(scores={"distribution": DISTANCE, "images": 90}))
     assert (row["proxy.value"], row["proxy.low"], row["proxy.high"]) == (3.0, 2.5, 4.0)
-    write_comparison(
-        [row], tmp_path, minutes=3.0, counted="processor", missing={"narrow-49x-seed0": "It cannot be met."}
-    )
+    settings = CompressSettings(minutes=3.0, counted="processor", batch_size=4, teacher=False, budget="params")
+    write_comparison([row], tmp_path, settings, missing={"narrow-49x-seed0": "It cannot be met."})
     table = (tmp_path / "table.md").read_text()
     assert "| proxy ↓ |" in table
     assert "3 [2.5, 4]" in table
     assert "90 generated and 100 real images, proxy-2: how it was measured" in table
     assert "given 3 minutes of one processor" in table
     assert "narrow-49x-seed0: It cannot be met." in table
+    assert "Ratios count parameters." in table
+    assert "Every net learns without the dense net as its teacher" in table
+    assert "Settings other than the defaults: batch_size 4, budget params, teacher False." in table
     assert "proxy-2" in (tmp_path / "rows.csv").read_text()
     (trace,) = figure(recipe.summary([row])).data
     assert (trace.error_y.array[0], trace.error_y.arrayminus[0]) == (1.0, 0.5)
@@ -210,7 +214,7 @@ def test_distances_of_different_images_are_told_apart(tmp_path):
     found = [
         recipe.as_row(report(seed=seed, scores={"distribution": one})) for seed, one in enumerate((DISTANCE, others))
     ]
-    write_comparison(found, tmp_path)
+    write_comparison(found, tmp_path, CompressSettings())
     table = (tmp_path / "table.md").read_text()
     assert "90 generated and 100 real images" in table
     assert "80 generated and 100 real images" in table
@@ -225,8 +229,8 @@ def inception(monkeypatch):
     def evaluate(model, choices, *, features, inception):
         asked.append(Path(model).name)
         if "narrow" in model:
-            raise DataError("too few")
-        return {"fid": DISTANCE | {"name": "FID-768", "value": float(len(asked))}}
+            return {"fid": None, "kid": None, "note": "too few"}
+        return {name: DISTANCE | {"name": f"{name.upper()}-768", "value": float(len(asked))} for name in ("fid", "kid")}
 
     network = SimpleNamespace(name="inception-768", fingerprint="0123456789abcdef")
     monkeypatch.setattr("coronet.recipes.compare.open_extractor", lambda features, inception: network)
@@ -243,13 +247,38 @@ def test_every_net_is_compared_with_real_images_once(compared, plan, inception):
     assert (second, str(error)) == ("the distance of narrow-3x-seed0", "too few")
     assert inception == ["unet.safetensors", "taylor-3x-seed0", "narrow-3x-seed0"]
     assert [row.get("FID-768.value") for row in recipe.rows(plan, out)] == [1.0, 2.0, None]
-    assert "FID-768 ↓" in as_markdown(recipe.summary(recipe.rows(plan, out)))
+    assert "FID-768 ↓ | KID-768 ↓" in as_markdown(recipe.summary(recipe.rows(plan, out)))
     assert [name for name, _ in recipe.measure(plan, out)] == ["the distance of narrow-3x-seed0"]  # it may work now
 
 
-def test_the_proxy_stands_in_the_reports_and_is_not_measured_again(compared, plan):
+@pytest.mark.usefixtures("inception")
+def test_the_distance_of_another_dense_net_is_not_taken_for_this_ones(compared, plan, tmp_path):
     out, _, _ = compared
-    assert list(recipe.measure(replace(plan, features="proxy"), out)) == []
+    shutil.copytree(out, tmp_path / "out")
+    list(recipe.measure(plan, tmp_path / "out"))
+    assert "FID-768.value" in recipe.rows(plan, tmp_path / "out")[0]
+    for path in (tmp_path / "out" / "runs").glob("*/report.json"):
+        told = json.loads(path.read_text())
+        told["model"]["sha256"] = "0" * 64  # as if they were made of another file
+        path.write_text(json.dumps(told))
+    assert "FID-768.value" not in recipe.rows(plan, tmp_path / "out")[0]
+    closer = replace(plan, settings=replace(plan.settings, preprocess="resize"))
+    assert "FID-768.value" not in recipe.rows(closer, tmp_path / "out")[0]
+
+
+def test_the_proxy_stands_in_the_reports_and_is_not_measured_again(compared, plan, tmp_path):
+    out, _, _ = compared
+    ((name, reason),) = recipe.measure(replace(plan, features="proxy"), out)  # said once, not for every run
+    assert (name, str(reason)) == (
+        "the proxy distance",
+        "There are 2 real images, but proxy scores need at least 20. Add some.",
+    )
+    shutil.copytree(out, tmp_path / "out")
+    for path in (tmp_path / "out" / "runs").glob("*/report.json"):
+        told = json.loads(path.read_text())
+        told["scores"]["distribution"] = DISTANCE
+        path.write_text(json.dumps(told))
+    assert list(recipe.measure(replace(plan, features="proxy"), tmp_path / "out")) == []
 
 
 def test_a_file_that_is_no_inception_is_refused_before_the_first_run(plan, tmp_path):
@@ -284,8 +313,33 @@ def test_the_main_score_is_fid_where_it_was_measured_and_the_proxy_only_where_no
     assert main_score([plain | {"proxy.value": 60.0, "FID-768.value": 1.0}]) == "FID-768.value"
     assert main_score([plain | {"FID-768.value": 1.0, "FID.value": 70.0}]) == "FID.value"
     assert main_score([{"proxy.value": 60.0}]) == "proxy.value"
+    both = [row | {"FID-768.value": 1.0} for row in (plain, plain)]
+    assert main_score(both) == "FID-768.value"
+    assert main_score([*both, plain]) == "to_truth.psnr_db"  # a method without FID would be missing
     assert main_score([]) is None
     assert "note" not in recipe.score_names([plain])
+
+
+def test_the_bars_of_a_figure_are_of_one_kind():
+    dense = recipe.as_row(report(method="original", scores={"distribution": DISTANCE}))
+    seeds = [
+        recipe.as_row(report(seed=seed, scores={"distribution": DISTANCE | {"value": 3.0 + seed}})) for seed in (0, 1)
+    ]
+    drawing = figure(recipe.summary([dense, *seeds]))
+    assert [tuple(trace.error_y.array) for trace in drawing.data] == [(0.0,), (pytest.approx(0.5**0.5),)]
+    assert drawing.layout.yaxis.title.text == "proxy ↓, bars: standard deviation over seeds"
+    drawing = figure(recipe.summary([dense, seeds[0]]))
+    assert [tuple(trace.error_y.array) for trace in drawing.data] == [(1.0,), (1.0,)]
+    assert drawing.layout.yaxis.title.text == "proxy ↓, bars: 95 % interval"
+
+
+def test_who_played_is_said_for_every_method_unless_it_is_the_same(tmp_path):
+    found = [recipe.as_row(report(method=name, title=name, players=[f"{name} played."])) for name in ("one", "two")]
+    write_comparison(found, tmp_path, CompressSettings())
+    assert "- one: one played.\n- two: two played.\n" in (tmp_path / "table.md").read_text()
+    alike = [row | {"players": "All played."} for row in found]
+    write_comparison(alike, tmp_path, CompressSettings())
+    assert "\n- All played.\n" in (tmp_path / "table.md").read_text()
 
 
 def test_published_points_keep_their_protocols_apart():

@@ -126,6 +126,13 @@ def test_numbers_out_of_range_are_settings_errors(wrong):
         measure([("a", torch.tanh)], **wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"image_size": 4_000_000}, {"threads": 99_999_999_999}])
+def test_numbers_beyond_any_machine_are_settings_errors(wrong):
+    (name,) = wrong
+    with pytest.raises(SettingsError, match=f"'{name}' is {wrong[name]}, but must be at most"):
+        measure([("a", torch.tanh)], **wrong)
+
+
 def test_nothing_to_measure_is_a_settings_error():
     with pytest.raises(SettingsError, match="'models' is 0"):
         measure([])

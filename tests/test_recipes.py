@@ -400,6 +400,7 @@ def one_sentence(error):
         ({"data": "single", "teacher": False}, DataError, "teacher"),
         ({"data": "single", "lambda_distill": 0.0, "lambda_feature": 0.0}, SettingsError, "nothing to learn"),
         ({"teacher": False, "lambda_gan": 0.0, "lambda_A": 0.0}, SettingsError, "nothing to learn"),
+        ({"method": "narrow", "lambda_distill": 0.0, "lambda_gan": 0.0}, SettingsError, "nothing to learn"),
         ({"load_size": 32, "image_size": 36}, SettingsError, "load_size"),
         ({"batch_size": 0}, SettingsError, "batch_size"),
         ({"unknown": 1}, SettingsError, "There is no setting 'unknown'"),
@@ -412,6 +413,20 @@ def test_what_cannot_work_is_said_in_one_sentence(choices, kind, complaint, stag
         settings[name] = str(beside) if beside and value and beside.exists() else value
     with pytest.raises(kind, match=complaint) as error:
         events(tmp_path / "run", "compress", settings, 1)
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("small", ["test", "train"])
+def test_images_too_small_to_train_on_are_said_in_one_sentence(small, stage, tmp_path):
+    """Without a crop they are read as they are."""
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            side = 16 if folder == small else 32
+            Image.new("RGB", (2 * side, side), (number, 9, 9)).save(tmp_path / folder / f"{number}.png")
+    settings = settings_for(stage) | {"data": str(tmp_path), "preprocess": "none"}
+    with pytest.raises(DataError, match="read as 16 x 16 pixels, but training needs 32") as error:
+        events(tmp_path / "run", "compress", settings, 3)
     one_sentence(error)
 
 

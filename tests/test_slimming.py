@@ -116,6 +116,16 @@ def test_every_ratio_is_met_with_multiples_of_eight(name, budget):
             assert all(width % 8 == 0 for width in widths.values())
 
 
+@pytest.mark.parametrize(
+    ("multiple", "said"),
+    [(1, r"channels\. .*lower the floor or"), (32, r"channels, in multiples of 32\. .*lower the mult")],
+)
+def test_what_stands_in_the_way_of_a_ratio_is_named(multiple, said):
+    config = resnet_config(ngf=32, blocks=1)
+    with pytest.raises(BudgetError, match=said):
+        choose(random_importance(config, 0), CostModel(config, 64), 1e6, multiple_of=multiple)
+
+
 def test_the_best_channels_stay():
     config = resnet_config(ngf=8, blocks=1)
     importance = {group: torch.arange(width).flip(0) + 1.0 for group, width in config.widths.items()}

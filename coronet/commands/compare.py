@@ -61,8 +61,7 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
         sys.stderr.write(f"coronet: {name} is left out. {reason}\n")
     found = recipe.rows(plan, out)
     if found:
-        budget = {"minutes": settings.minutes, "counted": settings.counted}
-        write_comparison(found, out, **budget, missing=missing, task=parsed.task)
+        write_comparison(found, out, settings, missing=missing, task=parsed.task)
     if not ended:
         sys.stderr.write("coronet: stopped and saved. Go on with the same command.\n")
         return None

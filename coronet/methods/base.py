@@ -119,7 +119,8 @@ class Method:
     measures: whether it asks for the job's importance, which takes time before its first step.
     search_cost: what a step of the search takes on average, between a step of the slim net (0) and its own first (1).
     search_share: of the time, where the user does not say it. student: describes the net it would end with, or one
-    like it; BudgetError where the ratio cannot be met. teacher: the dense net is imitated as the user says, always
+    like it; BudgetError where the ratio cannot be met. imitates_features: where the user gives them a weight; a net
+    from scratch has none of the dense net's channels. teacher: the dense net is imitated as the user says, always
     (frozen), or while it goes on learning in a game of its own. title_with_vgg: the title of one that is another method
     with VGG-16's weights; empty: it has no use for them.
     """
@@ -131,6 +132,7 @@ class Method:
     search_cost: float = 1.0
     search_share: float = 0.3
     student: Callable[[GeneratorConfig, SearchPlan], GeneratorConfig] = students.narrow
+    imitates_features: bool = True
     teacher: Literal["as set", "frozen", "learning"] = "as set"
     title_with_vgg: str = ""
 

@@ -10,4 +10,4 @@ def phases(job: Job) -> list[Phase]:
     return [warm_up(job), fine_tune(job, from_scratch(job, students.narrow(job.generator.config, job.plan)))]
 
 
-METHOD = Method("Narrow, from scratch", phases, student=students.narrow)
+METHOD = Method("Narrow, from scratch", phases, student=students.narrow, imitates_features=False)

@@ -60,15 +60,16 @@ def measure(
     Raises SettingsError for a number out of range, CheckpointError for an unusable file, DataError for a size that
     an ONNX model does not accept.
     """
-    for name, value, least in (
-        ("image_size", image_size, 1),
-        ("threads", threads, 1),
-        ("warmup", warmup, 0),
-        ("repeats", repeats, 1),
-        ("models", len(models), 1),
+    for name, value, least, most in (
+        ("image_size", image_size, 1, 2048),
+        ("threads", threads, 1, 256),
+        ("warmup", warmup, 0, 10_000),
+        ("repeats", repeats, 1, 10_000),
+        ("models", len(models), 1, 1000),
     ):
-        if value < least:
-            raise SettingsError(f"'{name}' is {value}, but must be at least {least}.")
+        if not least <= value <= most:
+            bound = f"at least {least}" if value < least else f"at most {most}"
+            raise SettingsError(f"'{name}' is {value}, but must be {bound}.")
     contestants = [_prepared(name, model, image_size, threads) for name, model in models]
     seconds: list[list[float]] = [[] for _ in contestants]
     with _torch_threads(threads), torch.inference_mode():

@@ -3,20 +3,22 @@
 Each run is a run like any other. A comparison that was stopped goes on where it was; what is finished stays.
 """
 
+import hashlib
+import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from coronet.checkpoints import load, resolve_model
-from coronet.errors import CoronetError, RunError, SettingsError
+from coronet.errors import CoronetError, DataError, RunError, SettingsError
 from coronet.files import make_folder, read_json, write_json_atomic
 from coronet.metrics.extractors import FeatureChoice, open_extractor
 from coronet.recipes.execute import execute
 from coronet.recipes.opening import data_folder, sized
-from coronet.recipes.settings import CompressSettings, MethodName
+from coronet.recipes.settings import CompressSettings, DataChoices, MethodName
 from coronet.recipes.verbs import evaluate
 from coronet.runs import Run
 from coronet.scenes.cached import is_scenes
@@ -77,7 +79,7 @@ def check(plan: Plan) -> None:
         check_settings(settings)
     if plan.seeds < 1:
         raise SettingsError(f"'seeds' is {plan.seeds}, but must be at least 1.")
-    _distance_file(plan)
+    open_extractor(plan.features, plan.inception)
 
 
 def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError], None, None]:
@@ -111,32 +113,36 @@ def measure(plan: Plan, out: Path) -> Generator[tuple[str, Measured | CoronetErr
     """Compare every finished net's translations of all test images, and the dense net's, with the real ones, as
     `evaluate` does; yields whose turn it was, and how many are done or why it has no such score.
 
-    What is measured stays. The proxy is in every report, and not measured here.
+    What is measured stays. The proxy is in every report, or the reason why it is not, and not measured here.
     """
-    kept = _distance_file(plan)
     finished = _reports(plan, out)
-    if kept is None or not finished:
-        return
-    nets = {"original": (plan.settings.model, out)} | {path.name: (str(path), path) for path in finished}
-    for done, (name, (model, folder)) in enumerate(nets.items(), start=1):
-        if (folder / kept).exists():
+    files = _distance_files(plan, out, finished)
+    if not files:
+        for reason in dict.fromkeys(filter(None, map(_why_no_proxy, finished.values()))):
+            yield "the proxy distance", DataError(reason)
+    for done, (name, file) in enumerate(files.items(), start=1):
+        if file.exists():
             continue
+        model = plan.settings.model if name == "original" else str(file.parent)
         try:
             found = evaluate(model, plan.settings, features=plan.features, inception=plan.inception)
+            if found["fid"] is None:
+                raise DataError(found["note"])
         except CoronetError as error:
             yield f"the distance of {name}", error
             continue
-        write_json_atomic(folder / kept, found["fid"] or {"note": found["note"]})
-        yield name, Measured(done, len(nets))
+        write_json_atomic(file, {"fid": found["fid"], "kid": found["kid"]})
+        yield name, Measured(done, len(files))
 
 
 def rows(plan: Plan, out: Path) -> list[Row]:
     """Give a row for every finished run, the dense net's first: what it is, what it costs, and every score it has."""
-    kept, finished = _distance_file(plan), _reports(plan, out)
+    finished = _reports(plan, out)
     if not finished:
         return []
-    dense = _dense_row(next(iter(finished.values()))) | _measured(out, kept)
-    return [dense, *(as_row(report) | _measured(path, kept) for path, report in finished.items())]
+    files = _distance_files(plan, out, finished)
+    dense = _dense_row(next(iter(finished.values()))) | _measured(files.get("original"))
+    return [dense, *(as_row(report) | _measured(files.get(path.name)) for path, report in finished.items())]
 
 
 def as_row(report: Mapping[str, Any]) -> Row:
@@ -144,6 +150,7 @@ def as_row(report: Mapping[str, Any]) -> Row:
     return {
         "method": report["method"],
         "title": report.get("title", report["method"]),
+        "players": " ".join(report.get("players", ())),
         "requested_ratio": report["requested_ratio"],
         "seed": report["seed"],
         "ratio": report["ratio"],
@@ -174,14 +181,31 @@ def _reports(plan: Plan, out: Path) -> dict[Path, dict[str, Any]]:
     return {folder: report for folder, report in reports.items() if report is not None}
 
 
-def _distance_file(plan: Plan) -> str | None:
-    """Name the file that keeps a net's distance by these features; None for the proxy, which stands in the report."""
+def _distance_files(plan: Plan, out: Path, finished: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
+    """Name the files that keep the distances by these features: one in every run's folder, and one for the dense net.
+
+    None for the proxy, which stands in the reports. The dense net's is told apart by its weights and the data.
+    """
     extractor = open_extractor(plan.features, plan.inception)
-    return None if extractor.name == "proxy" else f"{extractor.name}-{extractor.fingerprint[:8]}.json"
+    if extractor.name == "proxy" or not finished:
+        return {}
+    kept = f"{extractor.name}-{extractor.fingerprint[:8]}.json"
+    dense = next(iter(finished.values())).get("model")
+    seen = {field.name: getattr(plan.settings, field.name) for field in fields(DataChoices)}
+    digest = hashlib.sha256(json.dumps([dense, seen]).encode()).hexdigest()[:8]
+    return {"original": out / f"original-{digest}-{kept}"} | {path.name: path / kept for path in finished}
 
 
-def _measured(folder: Path, kept: str | None) -> Row:
-    return _distance(read_json(folder / kept)) if kept is not None and (folder / kept).exists() else {}
+def _measured(file: Path | None) -> Row:
+    if file is None or not file.exists():
+        return {}
+    found = read_json(file)
+    return _distance(found["fid"]) | _distance(found["kid"])
+
+
+def _why_no_proxy(report: Mapping[str, Any]) -> str:
+    proxy = report["scores"].get("distribution", {})
+    return "" if "value" in proxy else str(proxy.get("note", ""))
 
 
 def _draw_scenes(settings: CompressSettings) -> None:
@@ -214,6 +238,7 @@ def _dense_row(report: Mapping[str, Any]) -> Row:
     return {
         "method": "original",
         "title": "original",
+        "players": "",
         "requested_ratio": 1.0,
         "seed": None,
         "ratio": 1.0,

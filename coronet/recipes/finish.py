@@ -40,6 +40,7 @@ def finish_compression(opened: Opened, run: Run, dense: Generator, phased: Phase
     key = "macs" if settings.budget == "macs" else "parameters"
     seconds = phased.seconds
     report = costs | {
+        "model": {key: opened.checkpoint.lineage[key] for key in ("source", "sha256")},
         "requested_ratio": settings.ratio,
         "ratio": costs["dense"][key] / costs["slim"][key],
         "budget": settings.budget,

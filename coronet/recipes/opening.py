@@ -18,6 +18,7 @@ from coronet.randomness import seeded
 from coronet.recipes.settings import CompressSettings, DataChoices, OptimisationChoices
 from coronet.scenes.cached import drawn_folder, is_scenes
 
+LEAST_TRAINED_SIDE = 32  # pixels; patch discriminators see nothing in less
 DEFAULT_SIZE = 256  # where neither the user nor a model says one
 BESIDE_TEACHER = 0.1  # of the adversarial weight: all of it draws the student away from its teacher
 Choices = TypeVar("Choices", bound=DataChoices)
@@ -79,9 +80,15 @@ def data_settings(choices: DataChoices) -> DataSettings:
     )
 
 
-def check_sides(images: Tensor, multiple: int) -> None:
-    """Raise DataError where the sides of images (N, C, H, W) are no multiples of what the model needs."""
+def check_sides(images: Tensor, multiple: int, least: int = 1) -> None:
+    """Raise DataError where the sides of images (N, C, H, W) are no multiples of what the model needs, or shorter than
+    `least` pixels."""
     height, width = images.shape[-2:]
+    if min(height, width) < least:
+        raise DataError(
+            f"One image is read as {width} x {height} pixels, but training needs {least} a side. Leave it out, or "
+            "choose a preprocess mode that resizes."
+        )
     if height % multiple or width % multiple:
         raise DataError(
             f"The model needs image sides that are multiples of {multiple}, but one image is read as {width} x "
@@ -92,7 +99,7 @@ def check_sides(images: Tensor, multiple: int) -> None:
 def check_test_images(data: Dataset, multiple: int) -> None:
     """Raise DataError now where scores and previews would fail later; modes with a crop make all images alike."""
     for item in data.test.items():
-        check_sides(item.source, multiple)
+        check_sides(item.source, multiple, LEAST_TRAINED_SIDE)
 
 
 def batches(data: Dataset, choices: OptimisationChoices, device: torch.device, multiple: int) -> Callable[[int], Batch]:
@@ -100,7 +107,7 @@ def batches(data: Dataset, choices: OptimisationChoices, device: torch.device, m
 
     def batch_at(step: int) -> Batch:
         batch = data.train.batch(step, batch_size=choices.batch_size, seed=choices.seed)
-        check_sides(batch.source, multiple)
+        check_sides(batch.source, multiple, LEAST_TRAINED_SIDE)
         target = None if batch.target is None else batch.target.to(device)
         return Batch(batch.source.to(device), target, batch.paired)
 
@@ -245,7 +252,7 @@ def _check_anything_to_learn(objective: Objective, data: Dataset) -> None:
     if not (objective.imitates or judged or compared):
         raise SettingsError(
             f"Every loss that {data.kind} data allow has the weight 0, so there is nothing to learn from. Raise one of "
-            "lambda_gan, lambda_L1, lambda_A, lambda_distill or lambda_feature."
+            "lambda_gan, lambda_L1, lambda_A, lambda_distill or, unless the method starts from scratch, lambda_feature."
         )
 
 

@@ -139,9 +139,10 @@ def _game(opened: Opened, dense: Generator) -> Game:
 
     Against a fresh backward generator, whose cycles count most, it would lose what it knows: there it is the teacher.
     """
-    settings = opened.settings
-    learning = METHODS[settings.method].teacher == "learning"
-    choices = replace(settings, teacher=False) if learning else settings
+    settings, method = opened.settings, METHODS[opened.settings.method]
+    learning = method.teacher == "learning"
+    features = settings.lambda_feature if method.imitates_features else 0.0
+    choices = replace(settings, teacher=settings.teacher and not learning, lambda_feature=features)
     game = compression_game(choices, opened.data, opened.model, dense, opened.device)
     if not learning or "backward" not in game.fresh:
         return game

@@ -33,7 +33,9 @@ class DataChoices:
     )
     preprocess: Preprocess = setting("resize_and_crop", "Preprocess", group="Data")
     no_flip: bool = setting(False, "No flip", help="Switch the random horizontal flip off.", group="Data")
-    max_dataset_size: int | None = setting(None, "Most images", low=2, high=1_000_000, group="Data")
+    max_dataset_size: int | None = setting(
+        None, "Most images", low=2, high=1_000_000, help="Per side, to train on; tests use all there are.", group="Data"
+    )
 
 
 @dataclass(frozen=True)

@@ -6,36 +6,38 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coronet.clock import Counted
 from coronet.files import write_atomic
 from coronet.published import published_traces
 from coronet.recipes.compare import Row, score_names, summary
+from coronet.recipes.settings import CompressSettings
+from coronet.settings import to_json
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _AGAINST = {"to_truth": "to the truth", "to_teacher": "to the dense net"}
 _MAIN_SCORES = ("FID.value", "FID-768.value", "to_truth.psnr_db", "to_teacher.psnr_db", "proxy.value")
+_TOLD_ELSEWHERE = {"model", "data", "ratio", "method", "seed", "minutes", "counted", "threads", "onnx"}
 _PAIRED = {"psnr_db": ("PSNR", ", dB ↑"), "ssim": ("SSIM", " ↑"), "l1": ("L1", " ↓")}
 
 
 def write_comparison(
     found: Sequence[Row],
     out: Path,
+    settings: CompressSettings,
     *,
-    minutes: float | None = None,
-    counted: Counted = "clock",
     missing: Mapping[str, str] | None = None,
     task: str | None = None,
 ) -> None:
     """Write rows.csv (every run), table.md (seeds merged) and figure.html.
 
-    minutes: what every run was given, and what they `counted`; None: equal steps. missing: why a run is not there.
-    task: adds its published points to the figure.
+    settings: what the runs have in common. missing: why a run is not there. task: adds its published points to the
+    figure.
     """
     merged = summary(found)
     notes = [
-        _budget(minutes, counted),
+        *_conditions(settings),
+        *_players(found),
         *_protocols(found),
         *(f"{name}: {reason}" for name, reason in (missing or {}).items()),
     ]
@@ -85,9 +87,10 @@ def label(score: str) -> str:
 
 def main_score(found: Sequence[Row]) -> str | None:
     """Name the score a figure shows: FID or FID-768 where it was measured, else PSNR to the truth, else to the dense
-    net, else the proxy, which tells the nets of unpaired data apart worst."""
-    names = score_names(found)
-    return next((name for name in _MAIN_SCORES if name in names), None)
+    net, else the proxy, which tells the nets of unpaired data apart worst. One that all slim nets have goes first."""
+    slim = [row for row in found if row.get("method") != "original"]
+    shared = [name for name in _MAIN_SCORES if slim and all(name in row for row in slim)]
+    return next(iter(shared), None) or next((name for name in _MAIN_SCORES if name in score_names(found)), None)
 
 
 def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
@@ -111,7 +114,7 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
         drawing.add_trace(trace, row=2, col=1)
     drawing.update_xaxes(type="log", title_text="MACs as published: transposed convolutions at output size")
     drawing.update_xaxes(title_text="MACs", row=1, col=1)
-    drawing.update_yaxes(title_text=label(score) if score else "", row=1, col=1)
+    drawing.update_yaxes(title_text=f"{label(score)}{_bars(merged, score)}" if score else "", row=1, col=1)
     drawing.update_layout(height=460 * len(titles), template="simple_white")
     return drawing
 
@@ -122,15 +125,18 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
     traces = []
     for method in dict.fromkeys(row["method"] for row in merged):
         own = [row for row in merged if row["method"] == method and score in row]
+        if not own:
+            continue
         own.sort(key=lambda row: float(row["macs"]))
-        up, down = zip(*(_spread(row, score) for row in own), strict=True) if own else ((), ())
+        reach = [_spread(row, score) if _several(row) == _several(*merged) else (0.0, 0.0) for row in own]
+        up, down = zip(*reach, strict=True)
         spread = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
         traces.append(
             go.Scatter(
                 x=[row["macs"] for row in own],
                 y=[row[score] for row in own],
                 error_y=spread,
-                name=own[0]["title"] if own else method,
+                name=own[0]["title"],
                 mode="lines+markers" if len(own) > 1 else "markers",
                 text=[_hover(row) for row in own],
             )
@@ -141,6 +147,17 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
 def _hover(row: Row) -> str:
     published = f"{row['macs_as_published'] / 1e9:.3f} GMACs as published"
     return f"{row['ratio']:.2f}x, {published}, {row['parameters']:,.0f} parameters"
+
+
+def _several(*rows: Row) -> bool:
+    return any(row["seeds"] > 1 for row in rows)
+
+
+def _bars(merged: Sequence[Row], score: str) -> str:
+    """Say what all bars of a figure are; a row that has only another kind has none."""
+    if _several(*merged):
+        return ", bars: standard deviation over seeds"
+    return ", bars: 95 % interval" if score.endswith(".value") else ""
 
 
 def _spread(row: Mapping[str, Any], score: str) -> tuple[float, float]:
@@ -162,11 +179,31 @@ def _with_spread(row: Mapping[str, Any], score: str) -> str:
     return f"{row[score]:.4g}" + (f" [{row[score] - down:.4g}, {row[score] + up:.4g}]" if up or down else "")
 
 
-def _budget(minutes: float | None, counted: Counted) -> str:
-    if minutes is None:
-        return "Every run had the same number of steps, not the same time (`--minutes`)."
-    of = "of one processor" if counted == "processor" else "by the clock"
-    return f"Every run was given {minutes:g} minutes {of}; seconds are those it used to its last step."
+def _conditions(settings: CompressSettings) -> list[str]:
+    """Say what all runs had in common: their time, what their ratios count, their teacher, and what was chosen."""
+    time = "Every run had the same number of steps, not the same time (`--minutes`)."
+    if settings.minutes is not None:
+        of = "of one processor" if settings.counted == "processor" else "by the clock"
+        time = f"Every run was given {settings.minutes:g} minutes {of}; seconds are those it used to its last step."
+    counted = "MACs" if settings.budget == "macs" else "parameters"
+    teacher = "imitates the dense net" if settings.teacher else "learns without the dense net as its teacher"
+    usual = to_json(CompressSettings())
+    chosen = {name: value for name, value in to_json(settings).items() if value != usual[name]}
+    words = ", ".join(f"{name} {value}" for name, value in chosen.items() if name not in _TOLD_ELSEWHERE)
+    return [
+        time,
+        f"Ratios count {counted}. MACs are those at the image size the model was made for.",
+        f"Every net {teacher}, whatever its method.",
+        *([f"Settings other than the defaults: {words}."] if words else []),
+    ]
+
+
+def _players(found: Sequence[Row]) -> list[str]:
+    """Say for every method who played in its game, once where that is the same for all."""
+    told = dict.fromkeys((row["title"], row["players"]) for row in found if row.get("players"))
+    if len({players for _, players in told}) == 1:
+        return [next(iter(told))[1]]
+    return [f"{title}: {players}" for title, players in told]
 
 
 def _protocols(found: Sequence[Row]) -> list[str]:

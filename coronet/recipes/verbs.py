@@ -216,9 +216,10 @@ def _as_onnx(model: str, path: Path, image_size: int) -> Path:
     if found.suffix == ".onnx":
         return found
     checkpoint = load(found)
-    if image_size % checkpoint.config.size_multiple:
+    multiple, least = checkpoint.config.size_multiple, checkpoint.config.least_side
+    if image_size % multiple or image_size < least:
         raise SettingsError(
-            f"'image_size' is {image_size}, but {model} needs a multiple of {checkpoint.config.size_multiple}."
+            f"'image_size' is {image_size}, but {model} needs a multiple of {multiple}, at least {least}."
         )
     to_onnx(build_generator(checkpoint), path, images=[], lineage={})
     return path
