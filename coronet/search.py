@@ -23,8 +23,7 @@ from coronet.training import Cut, Gradients, Losses, Players, Task
 NOTICE = 5  # events over which a channel fades before it is removed
 MEASURED_EVERY = 4  # steps; a whole number of times in a round (`methods.base.ROUND`), by which time is told
 LIVE_RATE = 0.1  # of the moving average of the importance, per measurement
-POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels: see `assets/levers.md`
-EVEN_SHARE = 0.75  # of an even cut, below which no other method's ranking may go unless a floor is asked for
+FLOOR = 0.75  # of an even cut, below which no ranking of any method may go unless another floor is asked for
 LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 1 % of 16x and 30x
 
 
@@ -32,9 +31,9 @@ LAST_CUT = 1.1  # times the final cost: of fewer channels no choice came within 
 class SearchPlan:
     """Where the search goes: the final ratio, what it counts, and how latents move.
 
-    multiple_of: the final widths are multiples of this. floor: share of its width by rule below which no group falls
-    (`least_widths`), None: 1 - 0.5 / ratio. Gradients foresee small cuts: the less goes, the more they may decide.
-    latent_rate: step of a latent per unit of its group's mean. events: how often channels go.
+    multiple_of: the final widths are multiples of this. floor: share of an even cut below which no group falls, None:
+    `FLOOR`; a ranking across groups starves some, and published methods without one let it. latent_rate: step of a
+    latent per unit of its group's mean. events: how often channels go.
     """
 
     ratio: float
@@ -48,16 +47,9 @@ class SearchPlan:
         """Raise BudgetError where the ratio is none."""
         check_ratio(self.ratio)
 
-    def floors(self, config: GeneratorConfig) -> dict[str, int]:
-        """Give the channels that the search keeps of every group at least, in whole units."""
-        share = 1.0 - 0.5 / self.ratio if self.floor is None else self.floor
-        return self._least(config, share, POWER)
-
-    def even_floors(self, config: GeneratorConfig) -> dict[str, int]:
-        """Give what other methods keep at least: `floor` of an even cut. Published without one, they choose freely."""
-        return self._least(config, EVEN_SHARE if self.floor is None else self.floor, 1.0)
-
-    def _least(self, config: GeneratorConfig, share: float, power: float) -> dict[str, int]:
+    def floors(self, config: GeneratorConfig, *, power: float = 1.0) -> dict[str, int]:
+        """Give the channels that every group keeps at least, in whole units; power: of the cut (`least_widths`)."""
+        share = FLOOR if self.floor is None else self.floor
         least = least_widths(CostModel(config, None, self.budget), config.widths, self.ratio, share, power=power)
         return {group: max(1, count // self.multiple_of * self.multiple_of) for group, count in least.items()}
 

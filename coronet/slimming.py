@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from types import MappingProxyType
 
 import numpy as np
@@ -197,30 +198,28 @@ def _best_addition(ladder: _Ladder, cost: CostModel, target: float, counts: Vect
 
 
 def _best_exchange(ladder: _Ladder, cost: CostModel, target: float, counts: Vector) -> Vector | None:
-    """Add one unit of a group and drop the worst units of the others until it fits; None if that comes no nearer."""
+    """Add one unit of a group and drop the worst of another until it fits; None if no two groups come nearer."""
     best, spent = None, cost.at(counts)
-    for added, count in enumerate(counts):
-        rung = ladder.above(added, count)
-        if rung is None:
-            continue
-        trial: Vector | None = _with(counts, added, rung[1])
-        while trial is not None and cost.at(trial) > target:
-            trial = _drop_worst(ladder, trial, added)
+    for added, dropped in permutations(range(len(counts)), 2):
+        trial = _exchanged(ladder, cost, target, counts, added, dropped)
         if trial is not None and cost.at(trial) > spent:
             best, spent = trial, cost.at(trial)
     return best
 
 
-def _drop_worst(ladder: _Ladder, counts: Vector, spared: int) -> Vector | None:
-    lower = [
-        (*rung, column)
-        for column, count in enumerate(counts)
-        if column != spared and (rung := ladder.below(column, count))
-    ]
-    if not lower:
+def _exchanged(
+    ladder: _Ladder, cost: CostModel, target: float, counts: Vector, added: int, dropped: int
+) -> Vector | None:
+    rung = ladder.above(added, counts[added])
+    if rung is None:
         return None
-    _, count, column = max(lower)
-    return _with(counts, column, count)
+    trial = _with(counts, added, rung[1])
+    while cost.at(trial) > target:
+        rung = ladder.below(dropped, trial[dropped])
+        if rung is None:
+            return None
+        trial = _with(trial, dropped, rung[1])
+    return trial
 
 
 def _with(counts: Vector, column: int, count: float) -> Vector:

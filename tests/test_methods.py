@@ -170,7 +170,7 @@ def test_one_shot_keeps_the_dense_nets_weights(stage, tmp_path):
         producer_norm(build_generator(dense)),
         CostModel(dense.config),
         3.0,
-        floor=SearchPlan(3.0).even_floors(dense.config),
+        floor=SearchPlan(3.0).floors(dense.config),
     )
     name = next(iter(dense.weights))  # RGB to the stem
     torch.testing.assert_close(slim.weights[name], dense.weights[name][kept["stem"]])
@@ -178,7 +178,7 @@ def test_one_shot_keeps_the_dense_nets_weights(stage, tmp_path):
 
 def test_a_floor_that_is_asked_for_holds_for_other_methods(stage, tmp_path):
     config = load(stage / "resnet.safetensors").config
-    even = SearchPlan(3.0, floor=1.0).even_floors(config)
+    even = SearchPlan(3.0, floor=1.0).floors(config)
     below = {}
     for name, floor in (("usual", None), ("even", 1.0)):
         run = compress(stage, tmp_path / name, "unpaired", method="taylor", floor=floor, finetune_steps=0)
@@ -211,7 +211,7 @@ def test_taylor_cuts_by_the_change_of_the_output(stage, tmp_path):
     images = calibration_images(opened.data, 3, torch.device("cpu"))
 
     def chosen(importance):
-        return kept_widths(choose(importance, cost, 3.0, floor=SearchPlan(3.0).even_floors(dense.config)))
+        return kept_widths(choose(importance, cost, 3.0, floor=SearchPlan(3.0).floors(dense.config)))
 
     assert run.report()["widths"] == chosen(per_cost(taylor(dense, images, seeded(0, "importance")), cost, widths))
     for other in (consumer_norm, producer_norm):

@@ -100,12 +100,12 @@ def test_channels_go_at_the_events_of_the_plan_only():
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_search_stays_near_the_square_root_and_other_methods_keep_most_of_an_even_cut(name):
+def test_most_of_an_even_cut_is_kept(name):
     cost, widths = CostModel(SMALL[name]), SMALL[name].widths
     plan = SearchPlan(ratio=2.5)
-    assert plan.floors(SMALL[name]) == least_widths(cost, widths, 2.5, 0.8, power=0.5)
-    assert replace(plan, floor=1.0).floors(SMALL[name]) == least_widths(cost, widths, 2.5, 1.0, power=0.5)
-    assert plan.even_floors(SMALL[name]) == least_widths(cost, widths, 2.5, 0.75)
+    assert plan.floors(SMALL[name]) == least_widths(cost, widths, 2.5, 0.75)
+    assert replace(plan, floor=1.0).floors(SMALL[name]) == least_widths(cost, widths, 2.5, 1.0)
+    assert plan.floors(SMALL[name], power=0.5) == least_widths(cost, widths, 2.5, 0.75, power=0.5)
 
 
 @pytest.mark.parametrize("floor", [0.3, 0.8])

@@ -57,7 +57,7 @@ def space(config: GeneratorConfig, plan: SearchPlan) -> Space:
     The supernet is no wider than the dense net, unless the budget asks for it.
     """
     even = students.mobile(config, plan)
-    least = plan.even_floors(config)
+    least = plan.floors(config)
     supernet, rungs = {}, {}
     for group, width in even.widths.items():
         widest = max(width, min(ABOVE_BUDGET * width, config.widths[group]))

@@ -2,7 +2,7 @@
 
 taylor ranks by the change of the output per MAC (Molchanov et al. 2017); the magnitude methods by the L1 norm of the
 filters that make a channel (Li et al. 2017), over the whole net or with the same share of every layer. Departure: no
-group falls below most of what an even cut leaves it (`SearchPlan.even_floors`).
+group falls below most of what an even cut leaves it (`SearchPlan.floors`).
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def _method(title: str, ranking: Ranking, *, measures: bool = False) -> Method:
             cost = CostModel(generator.config, None, plan.budget)
             importance = ranking(job, cost)
             kept = choose(
-                importance, cost, plan.ratio, floor=plan.even_floors(generator.config), multiple_of=plan.multiple_of
+                importance, cost, plan.ratio, floor=plan.floors(generator.config), multiple_of=plan.multiple_of
             )
             return replace(carry, kept=kept, student=slim(generator, generator.state_dict(), kept))
 

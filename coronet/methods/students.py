@@ -40,6 +40,6 @@ def _fitted(widest: GeneratorConfig, dense: GeneratorConfig, plan: SearchPlan) -
     """Narrow a net evenly: the first channel of every group scores 1 and the last one next to 0."""
     even = {group: torch.arange(width, 0, -1) / width for group, width in widest.widths.items()}
     kept = choose(
-        even, student_cost(widest, dense, plan), plan.ratio, floor=plan.even_floors(dense), multiple_of=plan.multiple_of
+        even, student_cost(widest, dense, plan), plan.ratio, floor=plan.floors(dense), multiple_of=plan.multiple_of
     )
     return widest.with_widths(kept_widths(kept))

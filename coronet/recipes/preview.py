@@ -30,6 +30,7 @@ from coronet.slimming import choose, slim
 IMPORTANCE_SIZE = 128  # pixels; measuring on a small picture ranks channels nearly as well
 IMPORTANCE_PROBES = 4
 LEAST_SIDE = 32  # pixels of the shorter side then
+POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels
 MOST_PIXELS = 512  # longer side of a previewed picture
 LONG_RUN = 2.0  # seconds of one translation, in which setting kernels up is lost, also on a busy server
 
@@ -135,7 +136,8 @@ class PreviewModel:
     def _choose(self, source: Image.Image, plan: SearchPlan, model: CostModel) -> dict[str, Tensor]:
         config = self.generator.config
         scores = per_cost(self.importance(source), model, config.widths)
-        return choose(scores, model, plan.ratio, floor=plan.floors(config), multiple_of=plan.multiple_of)
+        floor = plan.floors(config, power=POWER)
+        return choose(scores, model, plan.ratio, floor=floor, multiple_of=plan.multiple_of)
 
     def importance(self, image: Image.Image) -> Importance:
         """Give the Taylor importance, measured once per model on a small version of the picture and then kept."""
@@ -151,7 +153,8 @@ class PreviewModel:
 
 
 def _plan(ratio: float, budget: Budget = "macs", multiple_of: int = 1) -> SearchPlan:
-    return SearchPlan(ratio, budget, multiple_of)
+    """Plan a cut that nothing trains: better, the more goes, the less the ranking may leave a rule for widths."""
+    return SearchPlan(ratio, budget, multiple_of, floor=1.0 - 0.5 / ratio if ratio > 1.0 else None)
 
 
 def preview(

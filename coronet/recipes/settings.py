@@ -107,7 +107,7 @@ class CompressSettings(OptimisationChoices):
         "Floor per group",
         low=0.0,
         high=1.0,
-        help="Of the width by rule; empty: 1 - 0.5 / ratio. Other methods: of an even cut; empty: 0.75.",
+        help="Of an even cut; empty: 0.75.",
         group="Search",
     )
     importance: Literal["taylor", "consumer_norm"] = setting(

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -48,11 +48,7 @@ def _planned(**choices: Any) -> Callable[[], Any]:
 
 
 def _powered(power: float) -> Callable[[], Any]:
-    return lambda: patch("coronet.search.POWER", power)
-
-
-def _same_widths() -> Any:
-    return patch.object(SearchPlan, "even_floors", SearchPlan.floors)
+    return lambda: patch.object(SearchPlan, "floors", partialmethod(SearchPlan.floors, power=power))
 
 
 def _hidden_until_the_end() -> Any:
@@ -105,8 +101,6 @@ LEVERS = {
     "no search: one-shot Taylor cut, floor of 10 % of an even cut (75 %)": Lever({"method": "taylor", "floor": 0.1}),
     "no search: magnitude pruning": Lever({"method": "magnitude"}),
     "no search: magnitude pruning, floor of 10 % of an even cut (75 %)": Lever({"method": "magnitude", "floor": 0.1}),
-    "no search: Taylor cut to the same widths": Lever({"method": "taylor"}, (_same_widths,)),
-    "no search: magnitude pruning to the same widths": Lever({"method": "magnitude"}, (_same_widths,)),
     "search for 10 % of the time (30 %)": Lever({"search_share": 0.1}),
     "search for 50 % of the time": Lever({"search_share": 0.5}),
     "ranking: gradients of the losses (change of the output)": Lever(patches=rankings.by_gradients()),
@@ -125,13 +119,13 @@ LEVERS = {
     "channels stay in the tensors until the end (leave at once)": Lever(patches=(_hidden_until_the_end,)),
     "all of a group fades (what goes next)": Lever(patches=(_fading_everywhere(renormalised=False),)),
     "all of a group fades, renormalised (what goes next)": Lever(patches=(_fading_everywhere(renormalised=True),)),
-    "no floor per group": Lever({"floor": 0.0}),
-    "floor of 75 % of the widths by rule (1 - 0.5 / ratio)": Lever({"floor": 0.75}),
-    "floor of 85 % of the widths by rule (1 - 0.5 / ratio)": Lever({"floor": 0.85}),
-    "all of the widths by rule (1 - 0.5 / ratio)": Lever({"floor": 1.0}),
-    "widths by rule: even (square root)": Lever(patches=(_powered(1.0),)),
-    "widths by rule: fourth root": Lever(patches=(_powered(0.25),)),
-    "floor of 75 % of an even cut": Lever({"floor": 0.75}, (_powered(1.0),)),
+    "no floor per group (75 % of an even cut)": Lever({"floor": 0.0}),
+    "floor of 50 % of an even cut (75 %)": Lever({"floor": 0.5}),
+    "even cut": Lever({"floor": 1.0}),
+    "floor of 75 % of a cut by the square root of the widths (even)": Lever(patches=(_powered(0.5),)),
+    "floor of 94 % of a cut by the square root of the widths (75 % of an even one)": Lever(
+        {"floor": 0.94}, (_powered(0.5),)
+    ),
     "discriminators play in the search": Lever(patches=(lambda: patch.object(SearchTask, "play", _judged_search),)),
     "discriminators in every step of fine-tuning (4th)": Lever(
         patches=(lambda: patch("coronet.methods.parts.ROUND", 1),)
