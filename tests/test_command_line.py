@@ -484,8 +484,8 @@ def test_compare_prints_every_score_and_stops_with_its_own_status(stage, capsys,
     captured = capsys.readouterr()
     assert "taylor-49x-seed0 is left out. A ratio of 49 cannot be met" in captured.err
     head, dense, slim = captured.out.splitlines()
-    assert "to_teacher.psnr_db" in head
-    assert (dense.split()[0], slim.split()[0]) == ("original", "taylor")
+    assert "PSNR to the dense net, dB ↑" in head
+    assert (dense.split("  ")[0], slim.split("  ")[0]) == ("original", "One-shot Taylor")
     assert {path.name for path in (stage / "compared").iterdir()} == {"runs", "rows.csv", "table.md", "figure.html"}
 
 

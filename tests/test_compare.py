@@ -336,10 +336,10 @@ def test_the_bars_of_a_figure_are_of_one_kind():
 def test_who_played_is_said_for_every_method_unless_it_is_the_same(tmp_path):
     found = [recipe.as_row(report(method=name, title=name, players=[f"{name} played."])) for name in ("one", "two")]
     write_comparison(found, tmp_path, CompressSettings())
-    assert "- one: one played.\n- two: two played.\n" in (tmp_path / "table.md").read_text()
+    assert "- Players of one: one played.\n- Players of two: two played.\n" in (tmp_path / "table.md").read_text()
     alike = [row | {"players": "All played."} for row in found]
     write_comparison(alike, tmp_path, CompressSettings())
-    assert "\n- All played.\n" in (tmp_path / "table.md").read_text()
+    assert "\n- Players: All played.\n" in (tmp_path / "table.md").read_text()
 
 
 def test_published_points_keep_their_protocols_apart():

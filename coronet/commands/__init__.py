@@ -4,7 +4,7 @@ Importing this imports no torch.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,12 @@ def _table_or_lines(result: list[dict[str, Any]] | dict[str, Any]) -> str:
     return _table([{key: "-" if value is None else value for key, value in row.items()} for row in result])
 
 
+def _comparison(result: list[dict[str, Any]]) -> str:
+    from coronet.recipes.trade_off import as_cells  # torch
+
+    return _table(as_cells(result))
+
+
 def _bundle(result: dict[str, Any]) -> str:
     """Show what was packed, and the precisions side by side."""
     names = ("precision", "bytes", "psnr_db", "max_abs_difference", "median_ms", "refused")
@@ -101,7 +107,7 @@ def _bundle(result: dict[str, Any]) -> str:
     return _lines({name: value for name, value in (result | tables).items() if name != "notes"})
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [names, *([_short(row.get(name, "-")) for name in names] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
@@ -132,7 +138,7 @@ COMMANDS: dict[str, Command] = {
         "--model latest_net_G_A.pth --data datasets/horse2zebra --ratio 4 8 --minutes 30 --seeds 3 --out runs/compared",
         compare.add_compare,
         compare.compare,
-        _table_or_lines,
+        _comparison,
     ),
     "translate": Command(
         "apply a generator, dense or slim, or an ONNX file",

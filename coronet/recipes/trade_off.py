@@ -60,19 +60,32 @@ def as_csv(found: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def as_markdown(merged: Sequence[Row]) -> str:
-    """Write a table of method (its title), ratio, cost, time and every score: with the spread over seeds where there
-    are several, else with the interval of a distance. MACs as published count transposed convolutions at output size.
+def as_cells(merged: Sequence[Row]) -> list[dict[str, str]]:
+    """Put rows into the words of a table: method (its title), ratio, cost, time and every score, with the spread
+    over seeds where there are several, else with the interval of a distance. MACs as published count transposed
+    convolutions at output size.
     """
     scores = score_names(merged)
-    head = ["method", "ratio", "GMACs", "GMACs as published", "parameters", "seconds", "seeds", *map(label, scores)]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for row in merged:
-        cells = [str(row["title"]), f"{row['ratio']:.2f}x"]
-        cells += [f"{row[count] / 1e9:.3f}" for count in ("macs", "macs_as_published")] + [f"{row['parameters']:,.0f}"]
-        cells += [f"{row['seconds.total']:.0f}" if "seconds.total" in row else "", str(row["seeds"])]
-        cells += [_with_spread(row, name) for name in scores]
-        lines.append(f"| {' | '.join(cells)} |")
+    return [
+        {
+            "method": str(row["title"]),
+            "ratio": f"{row['ratio']:.2f}x",
+            "GMACs": f"{row['macs'] / 1e9:.3f}",
+            "GMACs as published": f"{row['macs_as_published'] / 1e9:.3f}",
+            "parameters": f"{row['parameters']:,.0f}",
+            "seconds": f"{row['seconds.total']:.0f}" if "seconds.total" in row else "",
+            "seeds": str(row["seeds"]),
+            **{label(name): _with_spread(row, name) for name in scores},
+        }
+        for row in merged
+    ]
+
+
+def as_markdown(merged: Sequence[Row]) -> str:
+    """Write the cells as a Markdown table."""
+    cells = as_cells(merged)
+    lines = [f"| {' | '.join(cells[0])} |", "|---" * len(cells[0]) + "|"]
+    lines += [f"| {' | '.join(row.values())} |" for row in cells]
     return "\n".join(lines) + "\n"
 
 
@@ -202,8 +215,8 @@ def _players(found: Sequence[Row]) -> list[str]:
     """Say for every method who played in its game, once where that is the same for all."""
     told = dict.fromkeys((row["title"], row["players"]) for row in found if row.get("players"))
     if len({players for _, players in told}) == 1:
-        return [next(iter(told))[1]]
-    return [f"{title}: {players}" for title, players in told]
+        return [f"Players: {next(iter(told))[1]}"]
+    return [f"Players of {title}: {players}" for title, players in told]
 
 
 def _protocols(found: Sequence[Row]) -> list[str]:
