@@ -74,7 +74,8 @@ def given(parsed: argparse.Namespace, settings_class: type) -> dict[str, Any]:
 
 
 def _help(field: Setting) -> str:
-    bounds = "" if field.low is None or field.high is None else f", {field.low:g} to {field.high:g}"
+    form = ",.0f" if field.kind is int else "g"
+    bounds = "" if field.low is None or field.high is None else f", {field.low:{form}} to {field.high:{form}}"
     default = "" if field.default in (None, "") or field.kind is bool else f"default {field.default}"
     note = f"{default}{bounds}".removeprefix(", ")
     return f"{field.label}. {field.help} {f'({note})' if note else ''}".replace("  ", " ").strip()
