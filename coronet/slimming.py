@@ -1,9 +1,8 @@
 """From importance and a budget to the kept channels, and from kept channels to a plain, smaller generator."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from types import MappingProxyType
 
 import numpy as np
@@ -198,27 +197,30 @@ def _best_addition(ladder: _Ladder, cost: CostModel, target: float, counts: Vect
 
 
 def _best_exchange(ladder: _Ladder, cost: CostModel, target: float, counts: Vector) -> Vector | None:
-    """Add one unit of a group and drop the worst of another until it fits; None if no two groups come nearer."""
+    """Add one unit of a group and drop the worst of all others, or of one, until it fits; None if none is nearer."""
     best, spent = None, cost.at(counts)
-    for added, dropped in permutations(range(len(counts)), 2):
-        trial = _exchanged(ladder, cost, target, counts, added, dropped)
-        if trial is not None and cost.at(trial) > spent:
-            best, spent = trial, cost.at(trial)
+    for added in range(len(counts)):
+        others = [column for column in range(len(counts)) if column != added]
+        for dropped in (others, *([column] for column in others)):
+            trial = _exchanged(ladder, cost, target, counts, added, dropped)
+            if trial is not None and cost.at(trial) > spent:
+                best, spent = trial, cost.at(trial)
     return best
 
 
 def _exchanged(
-    ladder: _Ladder, cost: CostModel, target: float, counts: Vector, added: int, dropped: int
+    ladder: _Ladder, cost: CostModel, target: float, counts: Vector, added: int, dropped: Sequence[int]
 ) -> Vector | None:
     rung = ladder.above(added, counts[added])
     if rung is None:
         return None
     trial = _with(counts, added, rung[1])
     while cost.at(trial) > target:
-        rung = ladder.below(dropped, trial[dropped])
-        if rung is None:
+        lower = [(*rung, column) for column in dropped if (rung := ladder.below(column, trial[column]))]
+        if not lower:
             return None
-        trial = _with(trial, dropped, rung[1])
+        _, count, column = max(lower)
+        trial = _with(trial, column, count)
     return trial
 
 

@@ -81,14 +81,11 @@ def data_settings(choices: DataChoices) -> DataSettings:
 
 
 def check_sides(images: Tensor, multiple: int, least: int = 1) -> None:
-    """Raise DataError where the sides of images (N, C, H, W) are no multiples of what the model needs, or shorter than
-    `least` pixels."""
+    """Raise DataError where sides of images (N, C, H, W) are no multiples of what the model needs, or under `least`."""
     height, width = images.shape[-2:]
     if min(height, width) < least:
-        raise DataError(
-            f"One image is read as {width} x {height} pixels, but training needs {least} a side. Leave it out, or "
-            "choose a preprocess mode that resizes."
-        )
+        small = f"One image is read as {width} x {height} pixels, but training needs {least} a side."
+        raise DataError(f"{small} Leave it out, or choose a preprocess mode that resizes.")
     if height % multiple or width % multiple:
         raise DataError(
             f"The model needs image sides that are multiples of {multiple}, but one image is read as {width} x "
