@@ -154,7 +154,7 @@ class PreviewModel:
 
 def _plan(ratio: float, budget: Budget = "macs", multiple_of: int = 1) -> SearchPlan:
     """Plan a cut that nothing trains: better, the more goes, the less the ranking may leave a rule for widths."""
-    return SearchPlan(ratio, budget, multiple_of, floor=1.0 - 0.5 / ratio if ratio > 1.0 else None)
+    return SearchPlan(ratio, budget, multiple_of, floor=1.0 - 0.5 / max(ratio, 1.0))
 
 
 def preview(

@@ -199,7 +199,7 @@ def _conditions(settings: CompressSettings) -> list[str]:
         of = "of one processor" if settings.counted == "processor" else "by the clock"
         time = f"Every run was given {settings.minutes:g} minutes {of}; seconds are those it used to its last step."
     counted = "MACs" if settings.budget == "macs" else "parameters"
-    teacher = "imitates the dense net" if settings.teacher else "learns without the dense net as its teacher"
+    teacher = "has the dense net as its teacher" if settings.teacher else "learns without the dense net as its teacher"
     usual = to_json(CompressSettings())
     chosen = {name: value for name, value in to_json(settings).items() if value != usual[name]}
     words = ", ".join(f"{name} {value}" for name, value in chosen.items() if name not in _TOLD_ELSEWHERE)
