@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coronet.channels import Kept, compose, keep_all, kept_widths
+from coronet.channels import compose, keep_all, kept_widths
 from coronet.cost import Budget, CostModel
 from coronet.datasets import Batch
 from coronet.hypernetwork import Hypernetwork
@@ -117,12 +117,7 @@ class SearchTask(Task):
         self._events = event
         kept = self._chosen(progress)
         self._fade(self._chosen(min(1.0, progress + NOTICE / self.plan.events)))
-        return {} if self._overshoots(kept, progress) else self.remove(kept)
-
-    def _overshoots(self, kept: Kept, progress: float) -> bool:
-        """Tell whether less than the final cost would be left too early, as a step of the plan may of few channels."""
-        final = self.plan.ratio_at(progress) >= self.plan.ratio
-        return not final and self._cost.at(kept_widths(kept)) < self._cost.total / self.plan.ratio
+        return self.remove(kept)
 
     def _chosen(self, progress: float) -> dict[str, Tensor]:
         ratio = self.plan.ratio_at(progress)
