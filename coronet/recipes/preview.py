@@ -153,7 +153,7 @@ class PreviewModel:
 
 
 def _plan(ratio: float, budget: Budget = "macs", multiple_of: int = 1) -> SearchPlan:
-    """Plan a cut that nothing trains: better, the more goes, the less the ranking may leave a rule for widths."""
+    """Plan a cut that nothing trains: the more goes, the less its ranking may leave the rule for widths."""
     return SearchPlan(ratio, budget, multiple_of, floor=1.0 - 0.5 / max(ratio, 1.0))
 
 
