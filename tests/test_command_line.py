@@ -464,7 +464,8 @@ def test_train_and_resume_print_the_report(stage, capsys):
 
 
 def test_compare_prints_every_score_and_stops_with_its_own_status(stage, capsys, monkeypatch):
-    arguments = ["compare", "--model", UNET, "--data", "@paired", "--image-size", "32", "--ratio", "2", "49"]
+    (stage / "edges2shoes").symlink_to(stage / "paired")  # a task with published points
+    arguments = ["compare", "--model", UNET, "--data", "@edges2shoes", "--image-size", "32", "--ratio", "2", "49"]
     arguments += [
         "--method",
         "taylor",
@@ -487,6 +488,7 @@ def test_compare_prints_every_score_and_stops_with_its_own_status(stage, capsys,
     assert "PSNR to the dense net, dB ↑" in head
     assert (dense.split("  ")[0], slim.split("  ")[0]) == ("original", "One-shot Taylor")
     assert {path.name for path in (stage / "compared").iterdir()} == {"runs", "rows.csv", "table.md", "figure.html"}
+    assert "Published FID" in (stage / "compared" / "figure.html").read_text(encoding="utf-8")
 
 
 def test_progress_goes_to_stderr(stage, capsys):

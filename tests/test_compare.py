@@ -16,6 +16,7 @@ from coronet.errors import BudgetError, CheckpointError, DataError, RunError, Se
 from coronet.published import published_points, tasks
 from coronet.recipes import compare as recipe
 from coronet.recipes.settings import CompressSettings
+from coronet.recipes.table_rows import as_row, score_names, summary
 from coronet.recipes.trade_off import as_csv, as_markdown, figure, main_score, write_comparison
 from tests.worlds import SIDE, make_model, make_world
 
@@ -115,8 +116,8 @@ def test_rows_hold_the_dense_net_and_every_run(compared, plan):
     assert [row["method"] for row in found] == ["original", "taylor", "narrow"]
     assert found[0]["macs"] / found[1]["macs"] == pytest.approx(found[1]["ratio"])
     expected = [f"{against}.{name}" for against in ("to_teacher", "to_truth") for name in ("psnr_db", "ssim", "l1")]
-    assert sorted(recipe.score_names(found)) == sorted(expected)  # counts, seeds and seconds are no scores
-    assert sorted(recipe.score_names(recipe.summary(found))) == sorted(expected)
+    assert sorted(score_names(found)) == sorted(expected)  # counts, seeds and seconds are no scores
+    assert sorted(score_names(summary(found))) == sorted(expected)
 
 
 def test_files_say_the_same(compared, plan):
@@ -138,6 +139,38 @@ def test_a_folder_of_another_comparison_is_refused(compared, plan):
     other = recipe.Plan(CompressSettings(**(vars(plan.settings) | {"latent_rate": 0.1})), plan.methods, plan.ratios)
     with pytest.raises(RunError, match="another 'latent_rate'"):
         list(recipe.compare(other, out))
+
+
+def test_runs_of_another_model_are_not_put_into_one_table(compared, plan, tmp_path):
+    out, _, _ = compared
+    shutil.copytree(out, tmp_path / "out")
+    model = str(shutil.copy(plan.settings.model, tmp_path / "unet.safetensors"))
+    moved = replace(plan, settings=replace(plan.settings, model=model))
+    for path in (tmp_path / "out" / "runs").glob("*/settings.json"):
+        told = json.loads(path.read_text())
+        told["settings"]["model"] = model
+        path.write_text(json.dumps(told))
+    assert list(recipe.compare(moved, tmp_path / "out")) == []
+    make_model("unet", tmp_path / "unet.safetensors", seed=1)
+    for verb in (recipe.compare, recipe.measure):
+        with pytest.raises(RunError, match=r"taylor-3x-seed0 was made of another file than .*unet.safetensors is now"):
+            list(verb(moved, tmp_path / "out"))
+
+
+def test_a_file_that_is_no_vgg_is_refused_before_the_first_run(plan, tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"no weights")
+    wanting = replace(plan.settings, vgg=str(tmp_path / "weights.pth"))
+    with pytest.raises(CheckpointError, match=r"weights\.pth"):
+        next(recipe.compare(recipe.Plan(wanting, ("taylor", "omgd"), (3.0,)), tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_vgg_weights_are_no_concern_of_other_methods(compared, plan):
+    out, _, _ = compared
+    wanting = replace(plan, settings=replace(plan.settings, vgg="vgg16.pth"))
+    assert list(recipe.compare(wanting, out)) == []
+    assert {settings.vgg for settings in wanting.runs().values()} == {""}
+    assert recipe.Plan(wanting.settings, ("omgd",), (3.0,)).runs()["omgd-3x-seed0"].vgg == "vgg16.pth"
 
 
 @pytest.mark.parametrize(
@@ -169,8 +202,8 @@ def test_seeds_are_runs_of_their_own():
 def test_seeds_are_merged_to_mean_and_deviation():
     values = (24.0, 25.0, 26.0)
     scores = [{"to_truth": {"psnr_db": value}} for value in values]
-    found = [recipe.as_row(report(seed=seed, scores=score)) for seed, score in enumerate(scores)]
-    (merged,) = recipe.summary(found)
+    found = [as_row(report(seed=seed, scores=score)) for seed, score in enumerate(scores)]
+    (merged,) = summary(found)
     assert merged["seeds"] == 3
     assert merged["to_truth.psnr_db"] == pytest.approx(25.0)
     assert merged["to_truth.psnr_db.sd"] == pytest.approx(1.0)
@@ -191,7 +224,7 @@ DISTANCE = {
 
 
 def test_a_distance_goes_by_its_name_with_interval_and_protocol(tmp_path):
-    row = recipe.as_row(report(scores={"distribution": DISTANCE, "images": 90}))
+    row = as_row(report(scores={"distribution": DISTANCE, "images": 90}))
     assert (row["proxy.value"], row["proxy.low"], row["proxy.high"]) == (3.0, 2.5, 4.0)
     settings = CompressSettings(minutes=3.0, counted="processor", batch_size=4, teacher=False, budget="params")
     write_comparison([row], tmp_path, settings, missing={"narrow-49x-seed0": "It cannot be met."})
@@ -205,20 +238,45 @@ def test_a_distance_goes_by_its_name_with_interval_and_protocol(tmp_path):
     assert "Every net learns without the dense net as its teacher" in table
     assert "Settings other than the defaults: batch_size 4, budget params, teacher False." in table
     assert "proxy-2" in (tmp_path / "rows.csv").read_text()
-    (trace,) = figure(recipe.summary([row])).data
+    (trace,) = figure(summary([row])).data
     assert (trace.error_y.array[0], trace.error_y.arrayminus[0]) == (1.0, 0.5)
 
 
 def test_distances_of_different_images_are_told_apart(tmp_path):
     others = DISTANCE | {"fake_images": 80}
-    found = [
-        recipe.as_row(report(seed=seed, scores={"distribution": one})) for seed, one in enumerate((DISTANCE, others))
-    ]
+    found = [as_row(report(seed=seed, scores={"distribution": one})) for seed, one in enumerate((DISTANCE, others))]
     write_comparison(found, tmp_path, CompressSettings())
     table = (tmp_path / "table.md").read_text()
     assert "90 generated and 100 real images" in table
     assert "80 generated and 100 real images" in table
     assert "proxy: 2 different protocols, so not all of these rows compare." in table
+    (merged,) = summary(found)  # two seeds
+    assert not [name for name in merged if name.startswith("proxy.")]
+
+
+def test_distances_of_different_images_are_not_joined():
+    small = REPORT["slim"] | {"macs": 500_000}
+    changes = [{}, {"slim": small, "requested_ratio": 8.0}]
+    scores = [{"distribution": DISTANCE}, {"distribution": DISTANCE | {"protocol": "proxy-2: on others"}}]
+    for other, mode in ((scores[0], "lines+markers"), (scores[1], "markers")):
+        found = [as_row(report(scores=one, **change)) for one, change in zip((scores[0], other), changes, strict=True)]
+        (trace,) = figure(summary(found)).data
+        assert (trace.mode, len(trace.x)) == (mode, 2)
+
+
+def test_what_makes_a_distance_doubtful_is_said(tmp_path):
+    few = DISTANCE | {"note": "90 images are few."}
+    own = DISTANCE | {"note": "3 of 90 generated images equal a real one."}
+    kernel = few | {"name": "proxy KID", "sd": 0.25}
+    rows = [as_row(report(scores={"distribution": few, "kernel": kernel}))]
+    rows.append(as_row(report(seed=1, title="Taylor", scores={"distribution": own, "kernel": kernel})))
+    assert rows[0]["proxy KID.subset_sd"] == 0.25
+    write_comparison(rows, tmp_path, CompressSettings())
+    table = (tmp_path / "table.md").read_text()
+    assert "- proxy KID: 90 images are few.\n" in table
+    assert "- proxy of taylor, 4x, seed 0: 90 images are few.\n" in table
+    assert "- proxy of Taylor, 4x, seed 1: 3 of 90 generated images equal a real one.\n" in table
+    assert "90 images are few." in (tmp_path / "rows.csv").read_text()
 
 
 @pytest.fixture
@@ -247,7 +305,7 @@ def test_every_net_is_compared_with_real_images_once(compared, plan, inception):
     assert (second, str(error)) == ("the distance of narrow-3x-seed0", "too few")
     assert inception == ["unet.safetensors", "taylor-3x-seed0", "narrow-3x-seed0"]
     assert [row.get("FID-768.value") for row in recipe.rows(plan, out)] == [1.0, 2.0, None]
-    assert "FID-768 ↓ | KID-768 ↓" in as_markdown(recipe.summary(recipe.rows(plan, out)))
+    assert "FID-768 ↓ | KID-768 ↓" in as_markdown(summary(recipe.rows(plan, out)))
     assert [name for name, _ in recipe.measure(plan, out)] == ["the distance of narrow-3x-seed0"]  # it may work now
 
 
@@ -289,26 +347,24 @@ def test_a_file_that_is_no_inception_is_refused_before_the_first_run(plan, tmp_p
 
 
 def test_a_report_without_a_distance_has_a_row():
-    assert "proxy.value" not in recipe.as_row(report(scores={"distribution": {"note": "Too few images."}}))
+    assert "proxy.value" not in as_row(report(scores={"distribution": {"note": "Too few images."}}))
 
 
 def test_a_score_that_only_some_seeds_have_is_merged_over_those():
-    found = [recipe.as_row(report(seed=0)), recipe.as_row(report(seed=1, scores={"distribution": DISTANCE}))]
-    (merged,) = recipe.summary(found)
+    found = [as_row(report(seed=0)), as_row(report(seed=1, scores={"distribution": DISTANCE}))]
+    (merged,) = summary(found)
     assert (merged["to_truth.psnr_db"], merged["proxy.value"]) == (24.0, 3.0)
 
 
 def test_lines_of_the_figure_go_from_small_to_large():
     sizes = (3.0, 1.0, 2.0)
-    found = [
-        recipe.as_row(report(requested_ratio=ratio, slim=REPORT["slim"] | {"macs": 1e6 * ratio})) for ratio in sizes
-    ]
-    (trace,) = figure(recipe.summary(found)).data
+    found = [as_row(report(requested_ratio=ratio, slim=REPORT["slim"] | {"macs": 1e6 * ratio})) for ratio in sizes]
+    (trace,) = figure(summary(found)).data
     assert list(trace.x) == [1e6, 2e6, 3e6]
 
 
 def test_the_main_score_is_fid_where_it_was_measured_and_the_proxy_only_where_nothing_else_is():
-    plain = recipe.as_row(report())
+    plain = as_row(report())
     assert main_score([plain | {"proxy.value": 60.0}]) == "to_truth.psnr_db"
     assert main_score([plain | {"proxy.value": 60.0, "FID-768.value": 1.0}]) == "FID-768.value"
     assert main_score([plain | {"FID-768.value": 1.0, "FID.value": 70.0}]) == "FID.value"
@@ -317,24 +373,22 @@ def test_the_main_score_is_fid_where_it_was_measured_and_the_proxy_only_where_no
     assert main_score(both) == "FID-768.value"
     assert main_score([*both, plain]) == "to_truth.psnr_db"  # a method without FID would be missing
     assert main_score([]) is None
-    assert "note" not in recipe.score_names([plain])
+    assert "note" not in score_names([plain])
 
 
 def test_the_bars_of_a_figure_are_of_one_kind():
-    dense = recipe.as_row(report(method="original", scores={"distribution": DISTANCE}))
-    seeds = [
-        recipe.as_row(report(seed=seed, scores={"distribution": DISTANCE | {"value": 3.0 + seed}})) for seed in (0, 1)
-    ]
-    drawing = figure(recipe.summary([dense, *seeds]))
+    dense = as_row(report(method="original", scores={"distribution": DISTANCE}))
+    seeds = [as_row(report(seed=seed, scores={"distribution": DISTANCE | {"value": 3.0 + seed}})) for seed in (0, 1)]
+    drawing = figure(summary([dense, *seeds]))
     assert [tuple(trace.error_y.array) for trace in drawing.data] == [(0.0,), (pytest.approx(0.5**0.5),)]
     assert drawing.layout.yaxis.title.text == "proxy ↓, bars: standard deviation over seeds"
-    drawing = figure(recipe.summary([dense, seeds[0]]))
+    drawing = figure(summary([dense, seeds[0]]))
     assert [tuple(trace.error_y.array) for trace in drawing.data] == [(1.0,), (1.0,)]
     assert drawing.layout.yaxis.title.text == "proxy ↓, bars: 95 % interval"
 
 
 def test_who_played_is_said_for_every_method_unless_it_is_the_same(tmp_path):
-    found = [recipe.as_row(report(method=name, title=name, players=[f"{name} played."])) for name in ("one", "two")]
+    found = [as_row(report(method=name, title=name, players=[f"{name} played."])) for name in ("one", "two")]
     write_comparison(found, tmp_path, CompressSettings())
     assert "- Players of one: one played.\n- Players of two: two played.\n" in (tmp_path / "table.md").read_text()
     alike = [row | {"players": "All played."} for row in found]
@@ -344,7 +398,7 @@ def test_who_played_is_said_for_every_method_unless_it_is_the_same(tmp_path):
 
 def test_published_points_keep_their_protocols_apart():
     assert {point.protocol for point in published_points()} == {"tt", "tr", "te", "?"}
-    drawing = figure(recipe.summary([recipe.as_row(report())]), "horse2zebra")
+    drawing = figure(summary([as_row(report())]), "horse2zebra")
     published = [trace for trace in drawing.data if trace.yaxis == "y2"]
     assert {trace.mode for trace in published} == {"markers"}  # never joined
     protocols = {(point.fid, point.source): point.protocol for point in published_points()}

@@ -326,6 +326,15 @@ def test_test_images_alone_suffice_for_open_test(unpaired: Path) -> None:
         data.train.batch(0, batch_size=1, seed=0)
 
 
+@pytest.mark.parametrize("names", [("test",), ("testA", "testB"), ("val", "test")])
+def test_empty_folders_for_tests_are_named(names: tuple[str, ...], tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / "shoes" / name).mkdir(parents=True)
+    for opened in (open_test, open_dataset):
+        with pytest.raises(DataError, match=r"shoes has folders for tests only, and they hold no images\. Add images"):
+            opened(tmp_path / "shoes", SMALL)
+
+
 def test_open_test_does_not_look_at_training_images(paired: Path) -> None:
     (paired / "train" / "bad.png").write_bytes(b"")
     assert open_test(paired, SMALL).broken == ()

@@ -395,6 +395,17 @@ def test_damaged_lengths_are_named(stage, tmp_path, content):
         go_on(path)
 
 
+def test_a_run_that_began_with_another_model_is_not_gone_on_with(stage, tmp_path):
+    path = tmp_path / "run"
+    Run.create(path, *CASES["single"](stage))
+    go_on(path, steps=2)
+    run = Run.open(path)
+    run.save_state(run.load_state() | {"origin": "0" * 64})  # as if the model's file had changed
+    with pytest.raises(RunError, match="was begun with another model: its file has changed since"):
+        go_on(path)
+    assert len(run.events()) == 2
+
+
 @pytest.mark.parametrize("version", [None, 1, 99])
 def test_a_state_of_another_version_is_named_and_left_alone(stage, tmp_path, version):
     path = tmp_path / "run"

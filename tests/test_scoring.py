@@ -77,19 +77,25 @@ def test_a_report_names_the_proxy_distance_of_every_net(tmp_path, monkeypatch):
     data = pairs(tmp_path / "shoes", 24)
     monkeypatch.setattr(scoring, "REPORTED_IMAGES", 22)
     sets = [translations(data, net) for net in (generator(), generator(seed=1))]
-    first, second = reported_distances(data, sets)
+    found = reported_distances(data, sets)
+    first, second = (one["distribution"] for one in found)
     assert first["name"] == second["name"] == first["features"] == "proxy"
     assert (first["real_images"], first["fake_images"]) == (22, 22)
+    assert first["value"] != second["value"]
+    first, second = (one["kernel"] for one in found)
+    assert first["name"] == second["name"] == "proxy KID"
+    assert first["sd"] > 0
     assert first["value"] != second["value"]
 
 
 def test_a_report_says_why_there_is_no_distance(tmp_path):
     data = pairs(tmp_path / "few", 3)
     (found,) = reported_distances(data, [translations(data, generator())])
-    assert found.keys() == {"note"}
-    assert "There are 3 real images" in found["note"]
+    assert found.keys() == {"distribution"}
+    assert "There are 3 real images" in found["distribution"]["note"]
     single = open_test(make_world("single", tmp_path / "single"), SETTINGS)
-    assert "one side only" in reported_distances(single, [translations(single, generator("resnet"))])[0]["note"]
+    (found,) = reported_distances(single, [translations(single, generator("resnet"))])
+    assert "one side only" in found["distribution"]["note"]
 
 
 def test_a_report_scores_what_would_be_saved(tmp_path, monkeypatch):

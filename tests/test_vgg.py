@@ -9,9 +9,9 @@ from coronet.errors import CheckpointError
 from coronet.methods.omgd import OnlineTeaching
 from coronet.methods.vgg import gram, load_vgg
 from coronet.objectives import tapped
-from coronet.recipes import compare
 from coronet.recipes.execute import execute
 from coronet.recipes.settings import CompressSettings
+from coronet.recipes.table_rows import as_row, summary
 from coronet.recipes.trade_off import as_markdown
 from coronet.runs import Run
 from coronet.settings import to_json
@@ -137,4 +137,4 @@ def test_the_report_and_the_table_say_whether_vgg_taught(given, title, weights, 
     losses = [step.losses for step in execute(run)][-1]
     assert ("style" in losses) is given
     assert run.report()["title"] == title
-    assert f"| {title} |" in as_markdown(compare.summary([compare.as_row(run.report())]))
+    assert f"| {title} |" in as_markdown(summary([as_row(run.report())]))

@@ -33,7 +33,7 @@ def add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", nargs="+", metavar="NAME", help=f"of {', '.join(METHOD_NAMES)} (default: all)")
     parser.add_argument("--seeds", default=1, metavar="K", help="runs of each, from --seed on (default 1)")
     add_features(parser)
-    parser.add_argument("--task", metavar="NAME", help="show its published points below")
+    parser.add_argument("--task", metavar="NAME", help="show its published points (default: the task --data is called)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for runs, table and figure")
 
 
@@ -44,10 +44,11 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
     unknown = next((name for name in methods if name not in METHOD_NAMES), None)
     if unknown is not None:
         raise SettingsError(f"There is no method '{unknown}'. Choose of {', '.join(METHOD_NAMES)}.")
-    _check_task(parsed.task)
+    task = _task_from(parsed)
     parsed.ratio, parsed.method = None, None  # one of each per run
     settings = settings_from(argparse.Namespace(**portable(vars(parsed))), CompressSettings)
     from coronet.recipes import compare as recipe  # torch
+    from coronet.recipes.table_rows import summary
     from coronet.recipes.trade_off import write_comparison
 
     seeds = whole_number_from(parsed.seeds, "seeds", least=1)
@@ -61,11 +62,11 @@ def compare(parsed: argparse.Namespace) -> list[dict[str, Any]] | None:
         sys.stderr.write(f"coronet: {name} is left out. {reason}\n")
     found = recipe.rows(plan, out)
     if found:
-        write_comparison(found, out, settings, missing=missing, task=parsed.task)
+        write_comparison(found, out, settings, missing=missing, task=task)
     if not ended:
         sys.stderr.write("coronet: stopped and saved. Go on with the same command.\n")
         return None
-    return recipe.summary(found)
+    return summary(found)
 
 
 def _follow(
@@ -91,6 +92,10 @@ def _follow(
     return True
 
 
-def _check_task(task: str | None) -> None:
-    if task is not None and task not in tasks():
-        raise SettingsError(f"There are no published points of '{task}'. Choose of {', '.join(tasks())}.")
+def _task_from(parsed: argparse.Namespace) -> str | None:
+    """Give the task whose published points are shown: the one asked for, else the one that the data folder names."""
+    if parsed.task is None:
+        return next((task for task in tasks() if task == Path(parsed.data).name), None)
+    if parsed.task not in tasks():
+        raise SettingsError(f"There are no published points of '{parsed.task}'. Choose of {', '.join(tasks())}.")
+    return str(parsed.task)

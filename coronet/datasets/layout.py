@@ -46,13 +46,23 @@ def find_layout(root: Path) -> Layout:
         )
     if pairs:
         train, *tests = (tuple(root / name for name in pairs if name == phase) for phase in _PHASES)
-        return Layout("paired", train, _first_filled(tests), images)
+        return _filled(root, Layout("paired", train, _first_filled(tests), images))
     if sides:
         train, *tests = (_both_sides(root, phase) for phase in _PHASES)
-        return Layout("unpaired", train, _first_filled(tests), images, tuple(root / n for n in _present(root, _TRUTH)))
+        truth = tuple(root / name for name in _present(root, _TRUTH))
+        return _filled(root, Layout("unpaired", train, _first_filled(tests), images, truth))
     if not images:
         raise DataError(f"{shown_folder(root)} {_what_is_missing(root)}.")
     return Layout("single", (root,), (), ())
+
+
+def _filled(root: Path, layout: Layout) -> Layout:
+    if not layout.train and not layout.test:
+        raise DataError(
+            f"{shown_folder(root)} has folders for tests only, and they hold no images. Add images there, or a folder "
+            "train, or trainA and trainB."
+        )
+    return layout
 
 
 def _present(root: Path, names: Sequence[str]) -> tuple[str, ...]:

@@ -5,20 +5,22 @@ Each run is a run like any other. A comparison that was stopped goes on where it
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from coronet.checkpoints import load, resolve_model
 from coronet.errors import CoronetError, DataError, RunError, SettingsError
 from coronet.files import make_folder, read_json, write_json_atomic
+from coronet.methods import METHODS
+from coronet.methods.vgg import load_vgg
 from coronet.metrics.extractors import FeatureChoice, open_extractor
 from coronet.recipes.execute import execute
 from coronet.recipes.opening import data_folder, sized
 from coronet.recipes.settings import CompressSettings, DataChoices, MethodName
+from coronet.recipes.table_rows import Row, as_distance, as_row, dense_row
 from coronet.recipes.verbs import evaluate
 from coronet.runs import Run
 from coronet.scenes.cached import is_scenes
@@ -26,10 +28,7 @@ from coronet.settings import check as check_settings
 from coronet.settings import to_json
 from coronet.training import Step
 
-Row = dict[str, Any]
 RUNS = "runs"
-_COUNTED = ("ratio", "macs", "macs_as_published", "parameters")
-_SCORES = frozenset(("psnr_db", "ssim", "l1", "value"))  # the last part of their names
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,13 @@ class Plan:
         """Give the settings of every run by its name."""
         return {
             f"{method}-{ratio:g}x-seed{self.settings.seed + number}": replace(
-                self.settings, method=method, ratio=ratio, seed=self.settings.seed + number
+                self.settings,
+                method=method,
+                ratio=ratio,
+                seed=self.settings.seed + number,
+                vgg=self.settings.vgg
+                if METHODS[method].title_with_vgg
+                else "",  # another file concerns no other method
             )
             for number in range(self.seeds)
             for ratio in self.ratios
@@ -67,8 +72,8 @@ class Measured:
 
 
 def check(plan: Plan) -> None:
-    """Raise SettingsError where nothing, or the same twice, would be compared, CheckpointError where Inception's file
-    is not what the features need."""
+    """Raise SettingsError where nothing, or the same twice, would be compared, CheckpointError where a file of
+    Inception or VGG-16 is not what the features or a method need."""
     for name, values in (("method", plan.methods), ("ratio", plan.ratios)):
         if not values:
             raise SettingsError(f"'{name}' is empty, so there is nothing to compare. Name at least one.")
@@ -80,16 +85,19 @@ def check(plan: Plan) -> None:
     if plan.seeds < 1:
         raise SettingsError(f"'seeds' is {plan.seeds}, but must be at least 1.")
     open_extractor(plan.features, plan.inception)
+    if plan.settings.vgg and any(METHODS[method].title_with_vgg for method in plan.methods):
+        load_vgg(Path(plan.settings.vgg))
 
 
 def compare(plan: Plan, out: Path) -> Generator[tuple[str, Step | CoronetError], None, None]:
     """Do what is left of a comparison in the folder `out`, run by run; yields the run's name and the step done.
 
     A run that cannot be done (a ratio that its method cannot meet) yields its error instead, and the others go on.
-    Raises RunError where a run of that name in the folder had other settings, and the first run's error where none
-    can be done.
+    Raises RunError where a run of that name in the folder had other settings or was made of another model, and the
+    first run's error where none can be done.
     """
     check(plan)
+    _check_model(plan, out)
     _draw_scenes(plan.settings)
     first: CoronetError | None = None
     for name, settings in plan.runs().items():
@@ -115,6 +123,7 @@ def measure(plan: Plan, out: Path) -> Generator[tuple[str, Measured | CoronetErr
 
     What is measured stays. The proxy is in every report, or the reason why it is not, and not measured here.
     """
+    _check_model(plan, out)
     finished = _reports(plan, out)
     files = _distance_files(plan, out, finished)
     if not files:
@@ -141,37 +150,8 @@ def rows(plan: Plan, out: Path) -> list[Row]:
     if not finished:
         return []
     files = _distance_files(plan, out, finished)
-    dense = _dense_row(next(iter(finished.values()))) | _measured(files.get("original"))
+    dense = dense_row(next(iter(finished.values()))) | _measured(files.get("original"))
     return [dense, *(as_row(report) | _measured(files.get(path.name)) for path, report in finished.items())]
-
-
-def as_row(report: Mapping[str, Any]) -> Row:
-    """Flatten a run's report: method, ratio, seed, costs, scores and seconds under dotted names."""
-    return {
-        "method": report["method"],
-        "title": report.get("title", report["method"]),
-        "players": " ".join(report.get("players", ())),
-        "requested_ratio": report["requested_ratio"],
-        "seed": report["seed"],
-        "ratio": report["ratio"],
-        **{name: report["slim"][name] for name in _COUNTED[1:]},
-        **_scores(report["scores"]),
-        **{f"seconds.{name}": value for name, value in report["seconds"].items()},
-    }
-
-
-def summary(found: Sequence[Row]) -> list[Row]:
-    """Merge the seeds: a row for every method and ratio asked for, numbers as mean, with `.sd` where there are more."""
-    merged: dict[tuple[str, float], list[Row]] = {}
-    for row in found:
-        merged.setdefault((row["method"], row["requested_ratio"]), []).append(row)
-    return [_merged(same) for same in merged.values()]
-
-
-def score_names(found: Sequence[Row]) -> list[str]:
-    """List the scores that some row has, in the order of their first appearance."""
-    names = dict.fromkeys(name for row in found for name in row)
-    return [name for name in names if name.rpartition(".")[2] in _SCORES]
 
 
 def _reports(plan: Plan, out: Path) -> dict[Path, dict[str, Any]]:
@@ -179,6 +159,21 @@ def _reports(plan: Plan, out: Path) -> dict[Path, dict[str, Any]]:
     folders = [out / RUNS / name for name in plan.runs()]
     reports = {folder: Run.open(folder).report() for folder in folders if folder.exists()}
     return {folder: report for folder, report in reports.items() if report is not None}
+
+
+def _check_model(plan: Plan, out: Path) -> None:
+    """Raise RunError where a finished run was made of another model file than the one that bears the name now."""
+    finished = _reports(plan, out)
+    if not finished:
+        return
+    lineage = load(resolve_model(plan.settings.model), direction=plan.settings.direction).lineage
+    for folder, report in finished.items():
+        was = report.get("model", lineage)["sha256"]  # runs may be older than this entry
+        if was != lineage["sha256"]:
+            raise RunError(
+                f"{folder} was made of another file than {plan.settings.model} is now (SHA-256 {was[:12]}, now "
+                f"{lineage['sha256'][:12]}). Choose another folder."
+            )
 
 
 def _distance_files(plan: Plan, out: Path, finished: Mapping[Path, Mapping[str, Any]]) -> dict[str, Path]:
@@ -200,7 +195,7 @@ def _measured(file: Path | None) -> Row:
     if file is None or not file.exists():
         return {}
     found = read_json(file)
-    return _distance(found["fid"]) | _distance(found["kid"])
+    return as_distance(found["fid"]) | as_distance(found["kid"])
 
 
 def _why_no_proxy(report: Mapping[str, Any]) -> str:
@@ -223,6 +218,7 @@ def _open(path: Path, settings: CompressSettings) -> Run:
         return Run.create(path, "compress", wanted)
     run = Run.open(path)
     had = to_json(CompressSettings()) | run.settings  # a setting may be younger than the run
+    had |= {} if METHODS[settings.method].title_with_vgg else {"vgg": ""}
     different = [name for name, value in wanted.items() if had[name] != value]
     if different:
         raise RunError(
@@ -230,59 +226,3 @@ def _open(path: Path, settings: CompressSettings) -> Run:
             f"{wanted[different[0]]}). Choose another folder."
         )
     return run
-
-
-def _dense_row(report: Mapping[str, Any]) -> Row:
-    costs = {name: report["dense"][name] for name in _COUNTED[1:]}
-    scores = _scores(report["teacher_scores"])
-    return {
-        "method": "original",
-        "title": "original",
-        "players": "",
-        "requested_ratio": 1.0,
-        "seed": None,
-        "ratio": 1.0,
-        **costs,
-        **scores,
-    }
-
-
-def _scores(scores: Mapping[str, Any]) -> Row:
-    """Flatten the scores of a report; a distance of sets goes by its own name and says what it was measured on."""
-    found: Row = {}
-    for name, value in scores.items():
-        if name == "distribution":
-            found |= _distance(value)
-        elif isinstance(value, Mapping):
-            found |= {f"{name}.{part}": number for part, number in value.items()}
-        elif isinstance(value, int):
-            found[name] = value
-    return found
-
-
-def _distance(score: Mapping[str, Any]) -> Row:
-    if "value" not in score:  # a note says why there is none
-        return {}
-    low, high = score["interval"]
-    parts = {"value": score["value"], "low": low, "high": high}
-    parts |= {part: score[part] for part in ("real_images", "fake_images", "protocol")}
-    return {f"{score['name']}.{part}": value for part, value in parts.items()}
-
-
-def _merged(same: Sequence[Row]) -> Row:
-    first = same[0]
-    merged: Row = {
-        "method": first["method"],
-        "title": first["title"],
-        "requested_ratio": first["requested_ratio"],
-        "seeds": len(same),
-    }
-    for name in dict.fromkeys(name for each in same for name in each if name not in (*merged, "seed")):
-        values = [each[name] for each in same if name in each]
-        if isinstance(values[0], str):
-            merged[name] = values[0]
-            continue
-        merged[name] = mean(values)
-        if len(values) > 1 and name not in _COUNTED:
-            merged[f"{name}.sd"] = stdev(values)
-    return merged

@@ -39,6 +39,7 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
         settings.save_seconds,
         begun=begun,
         deadline=open_deadline(settings, run, lengths),
+        origin=opened.checkpoint.lineage["sha256"],
     )
     previewer = Previewer(run, opened.data, dense, settings.preview_steps)
     all_steps = phased.steps(state)

@@ -94,6 +94,5 @@ def _scores(data: Dataset, dense: Generator, student: Generator) -> dict[str, An
     if data.test.has_truth:
         scores["to_truth"] = paired_scores(data, slim_pictures, None)
         teacher_scores["to_truth"] = paired_scores(data, dense_pictures, None)
-    distances = reported_distances(data, [slim_pictures, dense_pictures])
-    scores["distribution"], teacher_scores["distribution"] = distances
-    return {"scores": scores, "teacher_scores": teacher_scores}
+    slim_distances, dense_distances = reported_distances(data, [slim_pictures, dense_pictures])
+    return {"scores": scores | slim_distances, "teacher_scores": teacher_scores | dense_distances}

@@ -48,8 +48,12 @@ class PhasedRun:
         *,
         begun: float | None = None,
         deadline: Deadline | None = None,
+        origin: str = "",
     ) -> None:
-        """Take the phases; `begun` by clock.seconds (default: now); a deadline fixes the length of the last phase."""
+        """Take the phases; `begun` by clock.seconds (default: now); a deadline fixes the length of the last phase.
+
+        origin: SHA-256 of the model's file, which must be the same when the run goes on.
+        """
         self._run = run
         self._phases = phases
         self._device = device
@@ -57,6 +61,7 @@ class PhasedRun:
         self._save_seconds = save_seconds
         self._due = time.monotonic() + save_seconds
         self._deadline = deadline
+        self._origin = origin
         self._seconds: dict[str, float] = {}  # by phase and between them, over all sessions
         self._resting_since = clock.seconds() if begun is None else begun
         self._training: Training | None = None
@@ -82,11 +87,12 @@ class PhasedRun:
     def steps(self, state: Mapping[str, Any] | None) -> Steps:
         """Do every step that a saved state (None: from the start) leaves to do.
 
-        RunError for a state that another version of the program has written.
+        RunError for a state that another version of the program has written, or that began with another model.
         """
         first, before = 0, 0
         if state is not None:
             _check_version(state, self._run)
+            _check_origin(state, self._run, self._origin)
         self._run.rewind(0 if state is None else state["done"])
         if state is not None:
             first = [phase.name for phase in self._phases].index(state["training"]["phase"])
@@ -163,6 +169,7 @@ class PhasedRun:
         self._run.save_state(
             {
                 "version": STATE_VERSION,
+                "origin": self._origin,
                 "training": training.state(),
                 "done": before + training.done,
                 "kept": self.carry.kept,
@@ -182,6 +189,14 @@ def _check_version(state: Mapping[str, Any], run: Run) -> None:
             f"The state saved in {run.path} is of version {found}, and this version of CoroNet Studio goes on with "
             f"states of version {STATE_VERSION}. Finish the run with the program that began it, or start it again in "
             "another folder."
+        )
+
+
+def _check_origin(state: Mapping[str, Any], run: Run, origin: str) -> None:
+    if state.get("origin", origin) != origin:  # states may be older than this entry
+        raise RunError(
+            f"{run.path} was begun with another model: its file has changed since. Put the old one back, or start "
+            "again in another folder."
         )
 
 

@@ -72,19 +72,27 @@ def paired_scores(data: Dataset, pictures: Pictures, references: Pictures | None
 
 
 def reported_distances(data: Dataset, sets: Sequence[Pictures]) -> list[dict[str, Any]]:
-    """Give the proxy distance of each set of a report's translations, as JSON.
+    """Give what a report says of each set of its translations: the proxy distance as `distribution`, the proxy KID as
+    `kernel`, both as JSON.
 
-    Where there is none, {"note": why}: a run does not fail over it at its end.
+    Where there is none, `distribution` is {"note": why}: a run does not fail over it at its end.
     """
     try:
         extractor = open_extractor("proxy")
         check_countable(data, extractor)
         places = spread_places(len(data.test.target_paths), REPORTED_IMAGES)
         real = describe_real(extractor, lambda: data.test.targets(places))
-        fakes = (describe(extractor, map(to_tensor, pictures)) for pictures in sets)
-        return [frechet_score(extractor, real, fake, _origin(data)).to_json() for fake in fakes]
+        fakes = [describe(extractor, map(to_tensor, pictures)) for pictures in sets]
     except CoronetError as error:
-        return [{"note": str(error)} for _ in sets]
+        return [{"distribution": {"note": str(error)}} for _ in sets]
+    source = _origin(data)
+    return [
+        {
+            "distribution": frechet_score(extractor, real, fake, source).to_json(),
+            "kernel": kernel_score(extractor, real, fake, source).to_json(),
+        }
+        for fake in fakes
+    ]
 
 
 def _origin(data: Dataset) -> str:

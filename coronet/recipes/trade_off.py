@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from coronet.files import write_atomic
 from coronet.published import published_traces
-from coronet.recipes.compare import Row, score_names, summary
 from coronet.recipes.settings import CompressSettings
+from coronet.recipes.table_rows import Row, measured_on, score_names, summary
 from coronet.settings import to_json
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write_comparison(
         *(f"{name}: {reason}" for name, reason in (missing or {}).items()),
     ]
     if any(row["seeds"] > 1 for row in merged):
-        notes.append("± is the standard deviation over seeds.")
+        notes.append("± is the standard deviation over seeds; the interval of every run's distance stands in rows.csv.")
     write_atomic(out / "rows.csv", as_csv(found).encode())
     write_atomic(out / "table.md", (as_markdown(merged) + "".join(f"\n- {note}" for note in notes) + "\n").encode())
     drawing = figure(merged, task)
@@ -143,6 +143,7 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
         own.sort(key=lambda row: float(row["macs"]))
         reach = [_spread(row, score) if _several(row) == _several(*merged) else (0.0, 0.0) for row in own]
         up, down = zip(*reach, strict=True)
+        alike = len({measured_on(row, score.removesuffix(".value")) for row in own}) == 1
         spread = {"type": "data", "symmetric": False, "array": up, "arrayminus": down}
         traces.append(
             go.Scatter(
@@ -150,7 +151,7 @@ def _measured(merged: Sequence[Row], score: str) -> "list[go.Scatter]":
                 y=[row[score] for row in own],
                 error_y=spread,
                 name=own[0]["title"],
-                mode="lines+markers" if len(own) > 1 else "markers",
+                mode="lines+markers" if len(own) > 1 and alike else "markers",
                 text=[_hover(row) for row in own],
             )
         )
@@ -220,17 +221,29 @@ def _players(found: Sequence[Row]) -> list[str]:
 
 
 def _protocols(found: Sequence[Row]) -> list[str]:
-    """Say what each distance of sets was measured on, and where that is not the same for all."""
-    told: dict[str, dict[str, None]] = {}
-    for row in found:
-        for name in row:
-            if name.endswith(".protocol"):
-                score = name.removesuffix(".protocol")
-                counts = f"{row[f'{score}.fake_images']} generated and {row[f'{score}.real_images']} real images"
-                told.setdefault(score, {})[f"{counts}, {row[name]}"] = None
+    """Say what each distance of sets was measured on, and what makes it doubtful."""
     notes = []
-    for score, protocols in told.items():
-        notes += [f"{score}: {text}; brackets: 95 % interval for images generated anew." for text in protocols]
-        if len(protocols) > 1:
-            notes.append(f"{score}: {len(protocols)} different protocols, so not all of these rows compare.")
+    for distance in (name.removesuffix(".value") for name in score_names(found) if name.endswith(".value")):
+        own = [row for row in found if f"{distance}.value" in row]
+        told = dict.fromkeys(measured_on(row, distance) for row in own)
+        notes += [
+            f"{distance}: {fake} generated and {real} real images, {protocol}; brackets: 95 % interval for images "
+            "generated anew."
+            for protocol, real, fake in told
+        ]
+        if len(told) > 1:
+            notes.append(f"{distance}: {len(told)} different protocols, so not all of these rows compare.")
+        notes += _doubts(own, distance)
     return notes
+
+
+def _doubts(own: Sequence[Row], distance: str) -> list[str]:
+    """Say what makes a distance doubtful, and in which rows where not in all."""
+    rows: dict[str, list[str]] = {}
+    for row in own:
+        if note := row.get(f"{distance}.note"):
+            rows.setdefault(note, []).append(f"{row['title']}, {row['requested_ratio']:g}x, seed {row['seed']}")
+    return [
+        f"{distance}: {note}" if len(names) == len(own) else f"{distance} of {'; '.join(names)}: {note}"
+        for note, names in rows.items()
+    ]

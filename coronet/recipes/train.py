@@ -207,7 +207,7 @@ def _finish(settings: TrainSettings, run: Run, data: Dataset, phased: PhasedRun,
 def _scores(data: Dataset, generator: Generator) -> dict[str, Any]:
     pictures = translations(data, generator)
     scores: dict[str, Any] = dict(paired_scores(data, pictures, None)) if data.test.has_truth else {}
-    return scores | {"distribution": reported_distances(data, [pictures])[0]}
+    return scores | reported_distances(data, [pictures])[0]
 
 
 def _file_names(kind: str, direction: str) -> dict[str, str]:
