@@ -72,7 +72,7 @@ TEACHERS = {  # stages: each starts from what the one before it left
 }
 _UNPAIRED = CompressSettings(search_steps=300, finetune_steps=900)
 COMPRESSIONS = {
-    "shoes": CompressSettings(search_steps=500, finetune_steps=1500, batch_size=4),
+    "shoes": CompressSettings(search_steps=1500, finetune_steps=4500, batch_size=4),
     "horses": _UNPAIRED,
     "seasons": _UNPAIRED,
 }

@@ -53,9 +53,7 @@ class Plan:
                 method=method,
                 ratio=ratio,
                 seed=self.settings.seed + number,
-                vgg=self.settings.vgg
-                if METHODS[method].title_with_vgg
-                else "",  # another file concerns no other method
+                vgg=self.settings.vgg if _needs_vgg(method) else "",
             )
             for number in range(self.seeds)
             for ratio in self.ratios
@@ -85,7 +83,7 @@ def check(plan: Plan) -> None:
     if plan.seeds < 1:
         raise SettingsError(f"'seeds' is {plan.seeds}, but must be at least 1.")
     open_extractor(plan.features, plan.inception)
-    if plan.settings.vgg and any(METHODS[method].title_with_vgg for method in plan.methods):
+    if plan.settings.vgg and any(map(_needs_vgg, plan.methods)):
         load_vgg(Path(plan.settings.vgg))
 
 
@@ -154,6 +152,11 @@ def rows(plan: Plan, out: Path) -> list[Row]:
     return [dense, *(as_row(report) | _measured(files.get(path.name)) for path, report in finished.items())]
 
 
+def _needs_vgg(method: MethodName) -> bool:
+    """Whether VGG-16's file is a setting of a method: another one concerns no runs of the others."""
+    return bool(METHODS[method].title_with_vgg)
+
+
 def _reports(plan: Plan, out: Path) -> dict[Path, dict[str, Any]]:
     """Give the reports of the plan's finished runs by their folders."""
     folders = [out / RUNS / name for name in plan.runs()]
@@ -218,7 +221,7 @@ def _open(path: Path, settings: CompressSettings) -> Run:
         return Run.create(path, "compress", wanted)
     run = Run.open(path)
     had = to_json(CompressSettings()) | run.settings  # a setting may be younger than the run
-    had |= {} if METHODS[settings.method].title_with_vgg else {"vgg": ""}
+    had |= {} if _needs_vgg(settings.method) else {"vgg": ""}
     different = [name for name, value in wanted.items() if had[name] != value]
     if different:
         raise RunError(
