@@ -34,10 +34,10 @@ def main(given: Sequence[str]) -> None:
     learning = "learning, in bfloat16" if half else "learning"
     print(f"| | batch | translating | last | | {learning} | last | |\n|---|---|---|---|---|---|---|---|")
     for name, file, batch in files:
-        generator = build_generator(load(file)).train()
+        generator = build_generator(load(file)).eval()
         images = torch.rand(batch, generator.config.input_channels, *(generator.config.image_size,) * 2)
         cells = _side_by_side(partial(_translate, generator, images))
-        cells += _side_by_side(partial(_learn, generator, images, half=half))
+        cells += _side_by_side(partial(_learn, generator.train(), images, half=half))
         print(f"| {name} | {batch} | {' | '.join(cells)} |", flush=True)
 
 
