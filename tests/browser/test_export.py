@@ -1,5 +1,6 @@
 """Taking a net home in a real browser: prepare, reload, download, and run the sample program on the test picture."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.pages import NAMELESS, keep_screenshots
 
@@ -83,3 +84,32 @@ def test_a_ready_made_net_is_taken_home(visitor: BrowserContext, studio: str, tm
     elsewhere = visitor.new_page()
     elsewhere.goto(page.url)
     expect(elsewhere.locator("#forms table")).to_be_visible()
+
+
+def test_a_list_that_comes_late_does_not_take_back_what_was_chosen(visitor: BrowserContext, studio: str) -> None:
+    """A page that has just opened tells of its model again, mostly after a quick visitor has opened the tab."""
+    config = visitor.request.get(f"{studio.rstrip(chr(47))}/config").json()
+    late = next(event["id"] for event in config["dependencies"] if event["api_name"] == "export_changed")
+    for _ in range(3):
+        page = visitor.new_page()
+
+        def hold(route: Route, page: Page = page) -> None:
+            if json.loads(route.request.post_data or "{}").get("fn_index") == late:
+                page.wait_for_timeout(1500)
+            route.continue_()
+
+        page.route("**/gradio_api/run/**", hold)
+        page.goto(f"{studio}?model=demo%2Fshoes", wait_until="domcontentloaded")
+        page.get_by_role("tab", name="Export").click()
+        page.get_by_role("radio", name="ready-made 8.0×").check()
+        page.wait_for_timeout(3000)
+        expect(page.get_by_role("radio", name="ready-made 8.0×")).to_be_checked()
+        page.unroute_all(behavior="wait")
+
+    page.locator("#model input").fill("summer2winter")
+    page.locator("#model input").press("Enter")
+    expect(page.locator("#export-net")).to_contain_text("demo/summer2winter, not compressed")
+    page.locator("#model input").fill("shoes")
+    page.locator("#model input").press("Enter")
+    expect(page.locator("#export-net")).to_contain_text("demo/shoes, not compressed")
+    expect(page.get_by_role("radio", name="ready-made 8.0×")).to_be_checked()

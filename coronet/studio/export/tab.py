@@ -18,8 +18,14 @@ from coronet.studio.workshop import Preparation
 _TICK_SECONDS = 1.0
 # A link names the net. While another tab is open nothing is asked: this one lists its nets when it is opened.
 _WANTED = "new URL(location).searchParams.get('net') ?? net"
-_WHEN_OPENED = f"(model, net) => [model, {_WANTED}]"
-_WHILE_OPEN = f"(model, net) => [new URL(location).searchParams.get('tab') === 'export' ? model : null, {_WANTED}]"
+_WHEN_OPENED = f"(model, net) => {{ window.exportListed = model; return [model, {_WANTED}]; }}"
+# A model that was just chosen may say so again: a second list of it would take back what was chosen from the first.
+_WHILE_OPEN = f"""(model, net) => {{
+  const isOpen = new URL(location).searchParams.get('tab') === 'export';
+  if (!isOpen || window.exportListed === model) return [null, net];
+  window.exportListed = model;
+  return [model, {_WANTED}];
+}}"""
 
 Seen = list[Any]
 
