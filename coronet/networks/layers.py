@@ -24,7 +24,7 @@ class InstanceNorm(nn.InstanceNorm2d):
     """Torch's, but channels stay last: it copies images to the other order, where batch norm does not.
 
     The norm of an image is the batch norm of a batch that holds only this image. With channels last its sums in float32
-    lose three digits where a mean is far from zero, so the mean goes first; training in float32 does without.
+    lose a digit and more where a mean is far from zero, so the mean goes first; training does without.
     """
 
     def forward(self, images: Tensor) -> Tensor:

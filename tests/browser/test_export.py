@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -86,19 +87,24 @@ def test_a_ready_made_net_is_taken_home(visitor: BrowserContext, studio: str, tm
     expect(elsewhere.locator("#forms table")).to_be_visible()
 
 
+def held(page: Page, event: int) -> Callable[[Route], None]:
+    """Let what the page asks for pass, but an event's handler only after a while."""
+
+    def hold(route: Route) -> None:
+        if json.loads(route.request.post_data or "{}").get("fn_index") == event:
+            page.wait_for_timeout(1500)
+        route.continue_()
+
+    return hold
+
+
 def test_a_list_that_comes_late_does_not_take_back_what_was_chosen(visitor: BrowserContext, studio: str) -> None:
     """A page that has just opened tells of its model again, mostly after a quick visitor has opened the tab."""
-    config = visitor.request.get(f"{studio.rstrip(chr(47))}/config").json()
+    config = visitor.request.get(f"{studio}config").json()
     late = next(event["id"] for event in config["dependencies"] if event["api_name"] == "export_changed")
     for _ in range(3):
         page = visitor.new_page()
-
-        def hold(route: Route, page: Page = page) -> None:
-            if json.loads(route.request.post_data or "{}").get("fn_index") == late:
-                page.wait_for_timeout(1500)
-            route.continue_()
-
-        page.route("**/gradio_api/run/**", hold)
+        page.route("**/gradio_api/run/**", held(page, late))
         page.goto(f"{studio}?model=demo%2Fshoes", wait_until="domcontentloaded")
         page.get_by_role("tab", name="Export").click()
         page.get_by_role("radio", name="ready-made 8.0×").check()
