@@ -238,8 +238,9 @@ def test_a_model_and_its_trained_nets_can_be_taken_home(desk: Desk) -> None:
 def test_a_link_names_the_net_and_else_a_slim_one_is_chosen(desk: Desk, tmp_path: Path) -> None:
     handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
     for asked, chosen in (("ready/shoes-8x", "ready/shoes-8x"), ("../x", "ready/shoes-2x"), (ITSELF, ITSELF)):
-        assert handlers.nets("demo/shoes", asked, BROWSER)[1] == chosen
-    assert handlers.nets(None, "x", BROWSER) == (gr.skip(), gr.skip())
+        assert handlers.nets("export", "demo/shoes", asked, BROWSER)[1] == chosen
+    for opened, model in (("export", None), ("play", "demo/shoes")):
+        assert handlers.nets(opened, model, "x", BROWSER) == (gr.skip(), gr.skip())
 
 
 def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: Path) -> None:

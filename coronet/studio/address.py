@@ -76,8 +76,8 @@ def writer(key: str, value: str | None = None) -> str:
 
 
 def opened() -> str:
-    """Give JavaScript that writes model, ratio, picture and run, and from then on lets every change be written."""
-    keys = ("model", "ratio", "picture", "run")
+    """Give JavaScript that writes model, ratio, picture, run and tab, and then lets every change be written."""
+    keys = ("model", "ratio", "picture", "run", "tab")
     return f"""({", ".join(keys)}) => {{ window.{_GATE} = true; {"".join(_put(key, key) for key in keys)}
   window.dispatchEvent(new Event("{_GATE}")); return []; }}"""
 

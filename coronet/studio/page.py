@@ -119,7 +119,7 @@ def _open(
         api_name="restore",
         **hidden,
     )
-    state = [choosing.model, squeeze.ratio, choosing.picture, watch.run]
+    state = [choosing.model, squeeze.ratio, choosing.picture, watch.run, choosing.opened]
     restored.then(None, state, None, js=address.opened(), api_name="opened", **hidden)
     show_picture = edge(Handlers(desk).show_picture)
     restored.then(show_picture, choosing.picture, choosing.source, api_name="first_picture", **hidden)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -87,24 +88,50 @@ def test_a_ready_made_net_is_taken_home(visitor: BrowserContext, studio: str, tm
     expect(elsewhere.locator("#forms table")).to_be_visible()
 
 
-def held(page: Page, event: int) -> Callable[[Route], None]:
-    """Let what the page asks for pass, but an event's handler only after a while."""
+def events(visitor: BrowserContext, studio: str) -> dict[str, int]:
+    """The numbers of the page's events, by their names."""
+    config = visitor.request.get(f"{studio}config").json()
+    return {event["api_name"]: event["id"] for event in config["dependencies"]}
 
-    def hold(route: Route) -> None:
+
+def held(event: int, hold: Callable[[Route], None]) -> Callable[[Route], None]:
+    """Let what the page asks for pass, but hold what it asks at this event."""
+
+    def sort(route: Route) -> None:
         if json.loads(route.request.post_data or "{}").get("fn_index") == event:
-            page.wait_for_timeout(1500)
-        route.continue_()
+            hold(route)
+        else:
+            route.continue_()
 
-    return hold
+    return sort
+
+
+def test_a_tab_that_is_opened_before_the_page_knows_its_models_lists_their_nets(
+    visitor: BrowserContext, studio: str
+) -> None:
+    page, kept = visitor.new_page(), list[Route]()
+    page.route("**/gradio_api/run/**", held(events(visitor, studio)["restore"], kept.append))
+    page.goto(f"{studio}?model=demo%2Fshoes", wait_until="domcontentloaded")
+    page.get_by_role("tab", name="Export").click()
+    expect(page.locator("#opened textarea")).to_have_value("export")
+    while not kept:
+        page.wait_for_timeout(100)
+    kept[0].continue_()
+    expect(page.get_by_role("radio", name="ready-made 8.0×")).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=export"))
+
+
+def later(page: Page, route: Route) -> None:
+    page.wait_for_timeout(1500)
+    route.continue_()
 
 
 def test_a_list_that_comes_late_does_not_take_back_what_was_chosen(visitor: BrowserContext, studio: str) -> None:
     """A page that has just opened tells of its model again, mostly after a quick visitor has opened the tab."""
-    config = visitor.request.get(f"{studio}config").json()
-    late = next(event["id"] for event in config["dependencies"] if event["api_name"] == "export_changed")
+    late = events(visitor, studio)["export_changed"]
     for _ in range(3):
         page = visitor.new_page()
-        page.route("**/gradio_api/run/**", held(page, late))
+        page.route("**/gradio_api/run/**", held(late, partial(later, page)))
         page.goto(f"{studio}?model=demo%2Fshoes", wait_until="domcontentloaded")
         page.get_by_role("tab", name="Export").click()
         page.get_by_role("radio", name="ready-made 8.0×").check()

@@ -16,15 +16,15 @@ from coronet.studio.visitors import visitor_of
 from coronet.studio.workshop import Preparation
 
 _TICK_SECONDS = 1.0
-# A link names the net. While another tab is open nothing is asked: this one lists its nets when it is opened.
+_TAB = "export"
+# A link names the net.
 _WANTED = "new URL(location).searchParams.get('net') ?? net"
-_WHEN_OPENED = f"(model, net) => {{ window.exportListed = model; return [model, {_WANTED}]; }}"
+_WHEN_OPENED = f"(opened, model, net) => {{ window.exportListed = model; return ['{_TAB}', model, {_WANTED}]; }}"
 # A model that was just chosen may say so again: a second list of it would take back what was chosen from the first.
-_WHILE_OPEN = f"""(model, net) => {{
-  const isOpen = new URL(location).searchParams.get('tab') === 'export';
-  if (!isOpen || window.exportListed === model) return [null, net];
+_WHEN_CHANGED = f"""(opened, model, net) => {{
+  if (opened !== '{_TAB}' || window.exportListed === model) return [opened, null, net];
   window.exportListed = model;
-  return [model, {_WANTED}];
+  return [opened, model, {_WANTED}];
 }}"""
 
 Seen = list[Any]
@@ -37,9 +37,9 @@ class Handlers:
         self._desk = desk
         self._shelf = shelf
 
-    def nets(self, model: str | None, net: str | None, request: gr.Request) -> tuple[Any, Any]:
+    def nets(self, opened: str, model: str | None, net: str | None, request: gr.Request) -> tuple[Any, Any]:
         """List what can be taken home of a model, and choose: what was asked for, else one of the youngest own runs."""
-        if not model:
+        if opened != _TAB or not model:  # asked again when it is opened
             return gr.skip(), gr.skip()
         found = nets(self._desk, model, visitor_of(request))
         keys = [entry.key for entry in found]
@@ -106,23 +106,22 @@ def build_export(desk: Desk, shelf: Shelf, choosing: Choosing, tab: gr.Tab) -> N
             result = gr.HTML(label=text.RESULT, elem_id="forms", elem_classes="numbers-panel")
     code = gr.HTML(label=text.CODE, js_on_load=view.COPY_SCRIPT, elem_id="code")
     parts = Parts(net, chosen, prepare, status, result, code, gr.Timer(_TICK_SECONDS, active=False), gr.State([]))
-    _connect(Handlers(desk, shelf), choosing.model, tab, parts)
+    _connect(Handlers(desk, shelf), choosing, tab, parts)
 
 
-def _connect(handlers: Handlers, model: gr.Dropdown, tab: gr.Tab, parts: Parts) -> None:
+def _connect(handlers: Handlers, choosing: Choosing, tab: gr.Tab, parts: Parts) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented", "queue": False}
-    chosen = parts.chosen
+    model, chosen = choosing.model, parts.chosen
+    known, listed_nets = [choosing.opened, model, chosen], [parts.net, chosen]
     asked = [model, chosen, parts.seen]
     shown = [parts.status, parts.prepare, parts.result, parts.code, parts.timer, parts.seen]
     list_nets, look = edge(handlers.nets), edge(handlers.look)
     triggers: list[tuple[Any, str, str]] = [
         (tab.select, _WHEN_OPENED, "opened"),
-        (model.change, _WHILE_OPEN, "changed"),
+        (model.change, _WHEN_CHANGED, "changed"),
     ]
     for trigger, script, name in triggers:
-        listed = on_any(
-            [trigger], list_nets, [model, chosen], [parts.net, chosen], js=script, api_name=f"export_{name}", **quiet
-        )
+        listed = on_any([trigger], list_nets, known, listed_nets, js=script, api_name=f"export_{name}", **quiet)
         listed.then(look, asked, shown, trigger_mode="always_last", api_name=f"look_{name}", **quiet)
     chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
     chose.then(look, asked, shown, api_name="look_at_kit", **quiet)
