@@ -11,6 +11,7 @@ from coronet.published import published_traces
 from coronet.recipes.settings import CompressSettings
 from coronet.recipes.table_rows import Row, measured_on, score_names, summary
 from coronet.settings import to_json
+from coronet.ticks import MACS_TICKS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -125,7 +126,7 @@ def figure(merged: Sequence[Row], task: str | None = None) -> "go.Figure":
             drawing.add_trace(trace, row=1, col=1)
     for trace in published:
         drawing.add_trace(trace, row=2, col=1)
-    drawing.update_xaxes(type="log", title_text="MACs as published: transposed convolutions at output size")
+    drawing.update_xaxes(**MACS_TICKS, title_text="MACs as published: transposed convolutions at output size")
     drawing.update_xaxes(title_text="MACs", row=1, col=1)
     drawing.update_yaxes(title_text=f"{label(score)}{_bars(merged, score)}" if score else "", row=1, col=1)
     drawing.update_layout(height=460 * len(titles), template="simple_white")

@@ -45,6 +45,7 @@ def test_a_link_opens_the_same_comparison(visitor: BrowserContext, studio: str, 
     page = visitor.new_page()
     page.goto(f"{studio}?tab=compare&model=demo%2Fshoes")
     page.wait_for_selector("#trade-off .scatterlayer .trace")
+    assert page.locator("#trade-off .xtick").all_text_contents() == ["20M", "50M", "100M", "200M"]
     page.locator("#nets input").nth(1).uncheck()
     page.get_by_role("radio", name="proxy").click()
     expect(page.locator("#outcomes caption")).to_contain_text("proxy: 100 translated and 100 real test images")

@@ -24,6 +24,7 @@ from coronet.studio.compare.scores import (
 )
 from coronet.studio.glossary import marked
 from coronet.studio.outcomes import Outcome
+from coronet.ticks import MACS_TICKS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -80,9 +81,10 @@ def figure(outcomes: Sequence[Outcome], score: Score, best: Outcome | None = Non
         macs = outcomes[0].report["dense"]["macs"]
         looks = {"name": text.DENSE, "mode": "markers", "marker": marker, "error_y": _bars([dense])}
         drawing.add_trace(go.Scatter(x=[macs], y=[dense.value], **looks))
-    drawing.update_xaxes(title_text=text.MACS_AXIS, type="log", exponentformat="SI")
+    drawing.update_xaxes(title_text=text.MACS_AXIS, **MACS_TICKS)
     drawing.update_yaxes(title_text=axis(score))
-    drawing.update_layout(height=380, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend=_LEGEND)
+    # Gradio's label lies on the figure: above the highest point stands its ratio.
+    drawing.update_layout(height=400, margin={"l": 60, "r": 16, "t": 44, "b": 48}, legend=_LEGEND)
     return drawing
 
 
@@ -109,7 +111,7 @@ def published_figure(task: str) -> "go.Figure":
     import plotly.graph_objects as go
 
     drawing = go.Figure(published_traces(task, hollow=True))
-    drawing.update_xaxes(title_text=text.PUBLISHED_X, type="log", exponentformat="SI")
+    drawing.update_xaxes(title_text=text.PUBLISHED_X, **MACS_TICKS)
     drawing.update_yaxes(title_text=text.PUBLISHED_Y)
     drawing.update_layout(height=380, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend=_LEGEND)
     return drawing
@@ -239,6 +241,7 @@ def _points(outcomes: Sequence[Outcome], score: Score, name: str, marker: object
         hovertext=[outcome.label for outcome in outcomes],
         customdata=[outcome.key for outcome in outcomes],
         textposition="top right" if score.is_distance else "top center",  # beside the intervals
+        cliponaxis=False,  # or the words above the highest point are cut off
         name=name,
         marker=marker,
         **more,

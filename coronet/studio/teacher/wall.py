@@ -11,6 +11,7 @@ from coronet.studio import text
 from coronet.studio.outcomes import Outcome, quality, score_of
 from coronet.studio.sheets import as_csv
 from coronet.studio.teacher import text as text_teacher
+from coronet.ticks import MACS_TICKS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,7 +48,7 @@ def figure(points: Sequence[Point]) -> "go.Figure":
                 marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 13, "color": _colour(number)},
             )
         )
-    drawing.update_xaxes(title_text=text.MACS_AXIS, type="log")
+    drawing.update_xaxes(title_text=text.MACS_AXIS, **MACS_TICKS)
     drawing.update_yaxes(title_text=f"{text.SCORES[score]}, PSNR (dB)")
     legend = {"orientation": "h", "y": -0.2}
     drawing.update_layout(height=460, margin={"l": 60, "r": 16, "t": 24, "b": 48}, legend=legend, uirevision="keep")
