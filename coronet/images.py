@@ -1,7 +1,7 @@
 """Image files and image tensors: the only place that knows RGB, (N, 3, H, W) and [-1, 1].
 
 Every file is taken as hostile: what cannot be read becomes a DataError of one sentence. Which images belong
-together is told in datasets.py, not here.
+together is told in `datasets`, not here.
 """
 
 import errno

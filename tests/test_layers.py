@@ -14,8 +14,8 @@ PACKAGE = ROOT / "coronet"
 
 # A module imports only from those that stand before it. A package is one entry; inside it imports make no circle.
 ORDER = """
-errors clock parsing settings files priority prepared downloads randomness images scenes ticks published datasets channels
-networks cost containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
+errors clock parsing settings files priority prepared downloads randomness images scenes ticks published datasets
+channels networks cost containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
 quantisation tracing export runs ending methods recipes lessons feature_training demo_card demo_build bundle
 launcher job_states turns jobs scheduler worker __init__ studio commands __main__

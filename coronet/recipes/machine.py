@@ -60,7 +60,7 @@ def without_emulation(choices: ChoicesT, device: torch.device) -> ChoicesT:
 def has_bfloat16(device: torch.device) -> bool:
     """Say whether the device computes in bfloat16 itself; emulated, a training step takes 5 to 16 times as long.
 
-    With AMX a step takes half as long as in float32, with AVX-512 six to eight tenths (`assets/levers.md`).
+    With AVX-512 a step takes six to eight tenths as long as in float32 (`assets/levers.md`).
     """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,4 +1,4 @@
-"""The studio for programs: a dozen verbs with names, numbers, JSON and pictures. The page has handlers of its own.
+"""The studio for programs: fourteen verbs with names, numbers, JSON and pictures. The page has handlers of its own.
 
 The same desk answers both, with the same rights and the same checks.
 """

@@ -1,4 +1,4 @@
-"""Every word the page shows that is not the name of a setting. How it looks stands in `theme`, where in `page`."""
+"""The words that tabs share, and those of tabs without a `text` of their own. How they look stands in `theme`."""
 
 TITLE = "CoroNet Studio"
 LEAD = (

@@ -1,4 +1,6 @@
-"""FID against the command of pytorch-fid on the same two folders: `python -m tests.benchmarks.fid --inception FILE`.
+"""FID against the command of pytorch-fid on the same two folders.
+
+`python -m tests.benchmarks.fid --real FOLDER --fake FOLDER --inception FILE`.
 
 pytorch-fid finds the weights under the official name in a torch folder made for it; a file that stops at Mixed_6e gets
 random blocks behind it, which is fair for speed alone. A small driver declares what torchvision's CUDA wheel misses on

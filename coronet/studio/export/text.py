@@ -1,4 +1,4 @@
-"""Every word of the Export tab. How it looks stands in `theme`, what it shows in `export_view`."""
+"""Every word of the Export tab. How it looks stands in `theme`, what it shows in `view`."""
 
 HEADING = "Take it home"
 LEAD = (

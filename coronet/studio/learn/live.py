@@ -1,6 +1,6 @@
 """The live parts of the lessons: what each asks the real code for, and the controls it is asked with.
 
-How an answer is drawn stands in `lesson_charts`, what is computed in `coronet.lessons`.
+How an answer is drawn stands in `figures`, what is computed in `coronet.lessons`.
 """
 
 import json

@@ -1,6 +1,6 @@
 """How a lesson is laid out: the list of lessons, the sentences, and the question that is guessed before it is answered.
 
-What was guessed stays in the browser. The words stand in `lesson_text`, the live parts in `lesson_charts`.
+What was guessed stays in the browser. The words stand in `text`, the live parts in `live`.
 """
 
 from html import escape

@@ -1,4 +1,4 @@
-"""The drawing pad as HTML and its looks. What it does in the browser stands in `pad_script`, its words in `play_text`.
+"""The drawing pad as HTML and its looks. What it does in the browser stands in `script`, its words in `text`.
 
 The template is read as a JavaScript template and by Handlebars: no backtick, backslash or double brace may stand in it.
 """

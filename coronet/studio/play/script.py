@@ -1,6 +1,6 @@
 """What the drawing pad does in the browser: asking the nets, strokes, samples, files and the camera.
 
-Only the newest drawing is sent, and only while the pad can be seen. How it is drawn stands in `pad_sheets`.
+Only the newest drawing is sent, and only while the pad can be seen. How it is drawn stands in `sheets`.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The words about visitors, their uploads and their limits; all other words of the page stand in text.py."""
+"""The words about visitors, their uploads and their limits; words that tabs share stand in `studio.text`."""
 
 LARGE_MODEL = "{name} has more than {most} MB. The largest published generators have 218 MB."
 FULL_MODELS = (

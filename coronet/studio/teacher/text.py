@@ -1,4 +1,4 @@
-"""The words of the teacher's page and of what he lets visitors choose; all other words stand in text.py."""
+"""The words of the teacher's page and of what he lets visitors choose; words that tabs share stand in `studio.text`."""
 
 TITLE = "CoroNet Studio: teacher"
 LEAD = "Who trains what, and what came of it. Only this page stops the runs of others; no visitor sees it."
