@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
@@ -262,7 +263,8 @@ def test_the_net_beside_the_ratio_is_chosen_unless_another_was(handlers: Handler
     assert chosen == ["ready/shoes-8x", SHOES_4X, CUT]
     assert handlers.nets(SHOES, "ready/shoes-16x", 4.0, None, BROWSER).value == "ready/shoes-16x"
     assert handlers.nets(TINY, SHOES_4X, 4.0, None, BROWSER).value == CUT
-    assert handlers.nets(None, None, 0, None, BROWSER).value == CUT
+    assert handlers.nets(TINY, None, 0, None, BROWSER).value == CUT
+    assert handlers.nets(None, None, 0, None, BROWSER) == gr.skip()
     of_address = [handlers.nets(SHOES, net, 4.0, "ready/shoes-2x", BROWSER).value for net in (None, "ready/shoes-16x")]
     assert of_address == ["ready/shoes-2x", "ready/shoes-16x"]
 

@@ -42,6 +42,8 @@ class Handlers:
 
         wanted: the net that the address names, which counts only before one was chosen here.
         """
+        if not model:  # asked again when the page knows one
+            return gr.skip()
         outcomes = self._desk.outcomes(model, visitor_of(request))
         choices = [*((outcome.label, outcome.key) for outcome in outcomes), (play_text.CUT, CUT)]
         return gr.Radio(choices, value=usual_net(outcomes, net or wanted, max(1.0, ratio or FIRST_RATIO)))
