@@ -193,11 +193,12 @@ def test_a_model_of_other_channels_is_refused(tmp_path: Path) -> None:
     assert said == {"problem": play_text.OTHER_CHANNELS.format(given=1, made=3)}
 
 
+@pytest.mark.parametrize("path", ["component_server/", "queue/join", "run/preview", "call/preview", "run/upload"])
 @pytest.mark.parametrize(
     ("length", "status"),
     [("2000000", 200), ("4000001", 413), ("9" * 5000, 413), ("-1", 413), ("much", 413), ("", 413), (None, 413)],
 )
-def test_more_than_a_drawing_is_refused_before_it_is_read(length: str | None, status: int) -> None:
+def test_more_than_a_drawing_is_refused_before_it_is_read(path: str, length: str | None, status: int) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("read")(scope, receive, send)
 
@@ -207,7 +208,7 @@ def test_more_than_a_drawing_is_refused_before_it_is_read(length: str | None, st
         sent.append(message)
 
     headers = [(b"host", b"localhost")] + ([(b"content-length", length.encode())] if length is not None else [])
-    scope = {"type": "http", "method": "POST", "path": "/gradio_api/component_server/", "headers": headers}
+    scope = {"type": "http", "method": "POST", "path": f"/gradio_api/{path}", "headers": headers}
     asyncio.run(Guard(app, people={}, loopback_only=True)(scope, asyncio.Queue().get, send))
     assert sent[0]["status"] == status
 

@@ -1073,7 +1073,12 @@ def test_hostile_requests_are_refused(server: Server) -> None:
     with httpx.Client(base_url=server.address, auth=server.login) as client:
         assert client.get("/", headers={"host": "evil.example"}).status_code == 403
         files = ["http://127.0.0.1:1/x", "/etc/passwd", str(server.model), str(ROOT / "app.py"), "/../../etc/passwd"]
-        assert {client.get(f"/gradio_api/file={file}").status_code for file in files} <= {403, 404}
+        for way in ("file=", "file/"):
+            assert {client.get(f"/gradio_api/{way}{file}").status_code for file in files} <= {403, 404}
+        for way in ("file=", "file=/", "file/", "file//", "FILE/"):
+            fetched = client.get(f"/gradio_api/{way}https://example.com/x.png")
+            assert fetched.status_code == 403
+            assert "fetches nothing" in fetched.text
         foreign = client.post(
             "/gradio_api/run/look", json={"data": ["", {}]}, headers={"origin": "https://evil.example"}
         )
@@ -1094,6 +1099,15 @@ def test_a_file_that_was_not_uploaded_is_never_read(server: Server, event: str) 
         answer = client.get(f"/gradio_api/call/{event}/{begun.json()['event_id']}").text
     assert answer.startswith("event: error")
     assert not list((server.runs / "imported").glob("*"))
+
+
+def test_an_address_in_place_of_a_picture_is_not_fetched(server: Server) -> None:
+    address = "https://example.com/x.png"
+    picture = {"path": address, "url": address, "meta": {"_type": "gradio.FileData"}}
+    with httpx.Client(base_url=server.address, auth=server.login) as client:
+        begun = client.post("/gradio_api/call/preview", json={"data": ["tiny.safetensors", 2.0, picture]})
+        answer = client.get(f"/gradio_api/call/preview/{begun.json()['event_id']}").text
+    assert f"fetches nothing from other addresses, so not {address}" in answer
 
 
 def send(client: httpx.Client, event: str, name: str, body: bytes) -> str:

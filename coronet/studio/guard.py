@@ -31,8 +31,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 _SHORTEST_PASSWORD = 8
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPEN_PATH = "/gradio_api/startup-events"  # Gradio asks itself once, without credentials; it tells nothing
-_ASKING_PATH = "/component_server"  # where a part of the page asks beside the queue; a drawing is the most it sends
-_MOST_ASKED = 4_000_000  # bytes
+_FETCHING = ("file=http", "file=/http", "/file/http", "/file//http")  # Gradio would fetch the address for the visitor
+_UPLOAD_PATH = "/gradio_api/upload"  # the only one that takes a file, piece by piece
+_MOST_ASKED = 4_000_000  # bytes; a drawing is the most that is sent beside files
 # Everything comes from this server; Gradio needs inline scripts, and its templates need eval.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; "
@@ -85,9 +86,10 @@ class Guard:
         if scope["method"] not in _READING and not _is_same_site(headers):
             return PlainTextResponse("Requests from other sites are refused.", 403)
         path = scope["path"].lower()
-        if "file=http" in path or "file=/http" in path:  # Gradio would fetch the address for the visitor
+        if any(mark in path for mark in _FETCHING):
             return PlainTextResponse("This studio fetches nothing from other addresses.", 403)
-        if _ASKING_PATH in path and not _is_small(headers):  # Gradio would read all of it into memory first
+        is_large = scope["method"] not in _READING and path.rstrip("/") != _UPLOAD_PATH and not _is_small(headers)
+        if is_large:  # Gradio would read all of it into memory first
             return PlainTextResponse("This is more than the page sends.", 413)
         if self._people and path != _OPEN_PATH and not self._knows(headers.get("authorization", "")):
             return PlainTextResponse("Please log in.", 401, {"WWW-Authenticate": 'Basic realm="CoroNet Studio"'})

@@ -196,3 +196,14 @@ def _prepare_gradio(uploads: Path) -> None:
     local = {"127.0.0.1", "localhost", *os.environ.get("NO_PROXY", "").split(",")} - {""}
     os.environ["NO_PROXY"] = ",".join(sorted(local))  # gradio asks its own address once
     import_gradio()
+    import safehttpx  # type: ignore[import-untyped]  # of gradio
+
+    # Through these two Gradio fetches an address that stands in place of a file, and serves it as if it were ours.
+    safehttpx.get = safehttpx.async_validate_url = _fetch_nothing
+
+
+async def _fetch_nothing(address: str, *_: Any, **__: Any) -> Any:
+    import gradio as gr
+
+    said = f"This studio fetches nothing from other addresses, so not {address[:80]}. Upload the file."
+    raise gr.Error(said, print_exception=False)
