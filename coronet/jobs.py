@@ -82,9 +82,10 @@ class JobTable:
             row = _row(rows, id)
             if row["state"] in RESUMABLE and not run.has_state():
                 raise RunError("This run has learned nothing yet that could be kept. Resume or discard it.")
+            state = _apply(rows, row, "keep")  # may refuse: the wish goes into the folder last
             if row["state"] in TRANSITIONS["keep"]:
                 end_early(run.path)
-            return _apply(rows, row, "keep")
+            return state
 
     def request_cancel(self, id: str) -> State:
         """Ask a job to save and stop for good, its net unfinished; give its state afterwards."""

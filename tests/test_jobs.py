@@ -202,6 +202,16 @@ def test_a_job_that_has_not_begun_or_is_done_is_not_kept(table: JobTable) -> Non
     assert not is_ending(table.runs / id)
 
 
+def test_a_refused_wish_to_keep_leaves_nothing_behind(table: JobTable) -> None:
+    submit_for(table, "ann", "first")
+    table.request_pause("first")
+    (table.runs / "first" / "state.pt").touch()
+    submit_for(table, "ann", *"abcde")
+    with pytest.raises(RunError, match="5 of your runs are waiting"):
+        table.request_keep("first")
+    assert not is_ending(table.runs / "first")
+
+
 def test_cancelling_takes_the_wish_to_keep_back(table: JobTable) -> None:
     id = submit(table)
     table.tick()

@@ -21,6 +21,8 @@ from coronet.jobs import JobTable
 from coronet.launcher import Process
 from coronet.prepared import FAILED, KIT, STAGE, WANTED
 from coronet.studio import workshop
+from coronet.studio.api import Api
+from coronet.studio.compare.distances import Distances
 from coronet.studio.desk import Desk
 from coronet.studio.export import text, view
 from coronet.studio.export.kits import ITSELF, TRADE, Net, Shelf, find_net, nets
@@ -189,6 +191,19 @@ def test_a_process_that_ends_without_a_word_is_told_and_can_be_tried_again(tmp_p
     assert len(packer.begun) == 2
 
 
+def test_a_program_is_told_that_it_failed_until_it_asks_again(tmp_path: Path, desk: Desk) -> None:
+    packer = Packer(dies=True)
+    packer.go.set()
+    shelf = Shelf(tmp_path / "kits", packer)
+    api = Api(desk, shelf, Distances(desk))
+    assert api.bundle("demo/shoes", BROWSER)["state"] in ("waiting", "running")
+    wait_for(shelf, find_net(desk, "demo/shoes", ITSELF, NOBODY), "failed")
+    answers = [api.bundle("demo/shoes", BROWSER) for _ in range(3)]
+    assert {(answer["state"], answer["message"]) for answer in answers} == {("failed", text.LOST)}
+    assert len(packer.begun) == 1
+    assert api.bundle("demo/shoes", BROWSER, again=True)["state"] in ("waiting", "running")
+
+
 def test_why_it_failed_is_said(tmp_path: Path, net: Net) -> None:
     shelf = Shelf(tmp_path / "kits", Packer())
     folder = tmp_path / "kits" / shelf.look(net).id
@@ -238,9 +253,16 @@ def test_a_model_and_its_trained_nets_can_be_taken_home(desk: Desk) -> None:
 def test_a_link_names_the_net_and_else_a_slim_one_is_chosen(desk: Desk, tmp_path: Path) -> None:
     handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
     for asked, chosen in (("ready/shoes-8x", "ready/shoes-8x"), ("../x", "ready/shoes-2x"), (ITSELF, ITSELF)):
-        assert handlers.nets("export", "demo/shoes", asked, BROWSER)[1] == chosen
+        assert handlers.nets("export", "demo/shoes", asked, [], BROWSER)[1] == chosen
     for opened, model in (("export", None), ("play", "demo/shoes")):
-        assert handlers.nets(opened, model, "x", BROWSER) == (gr.skip(), gr.skip())
+        assert handlers.nets(opened, model, "x", [], BROWSER) == (gr.skip(),) * 3
+
+
+def test_a_list_that_is_shown_already_takes_no_choice_back(desk: Desk, tmp_path: Path) -> None:
+    handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
+    _, _, listed = handlers.nets("export", "demo/shoes", None, [], BROWSER)
+    assert handlers.nets("export", "demo/shoes", "model", listed, BROWSER) == (gr.skip(),) * 3
+    assert handlers.nets("export", "demo/horse2zebra", "model", listed, BROWSER)[1] == ITSELF
 
 
 def test_preparing_shows_what_is_done_and_then_the_files(desk: Desk, tmp_path: Path) -> None:

@@ -284,6 +284,12 @@ def test_an_address_that_names_anothers_net_lists_its_run(desk: Desk) -> None:
     assert {id for _, id in desk.run_names(BEN)} == set(ids)
 
 
+def test_a_run_that_another_of_this_browser_has_saved_is_not_opened(desk: Desk) -> None:
+    id = desk.start(TINY, "scenes/shoes", {}, ANN)
+    assert [Opening(desk).restore(id, request_of(who))[-1].value for who in (ANN, BEN)] == [id, None]
+    assert desk.run_names(BEN) == []
+
+
 def test_a_discarded_run_is_listed_no_more(desk: Desk) -> None:
     id = desk.start(TINY, "scenes/shoes", {}, ANN)
     state, runs = TrainHandlers(desk, []).discard(id, request_of(ANN))

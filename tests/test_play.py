@@ -258,16 +258,23 @@ def test_a_replaced_file_is_read_again(desk: Desk) -> None:
 
 
 def test_the_net_beside_the_ratio_is_chosen_unless_another_was(handlers: Handlers) -> None:
-    chosen = [
-        handlers.nets(SHOES, net, ratio, None, BROWSER).value for net, ratio in ((None, 7.0), ("x'y", None), (CUT, 2.0))
-    ]
-    assert chosen == ["ready/shoes-8x", SHOES_4X, CUT]
-    assert handlers.nets(SHOES, "ready/shoes-16x", 4.0, None, BROWSER).value == "ready/shoes-16x"
-    assert handlers.nets(TINY, SHOES_4X, 4.0, None, BROWSER).value == CUT
-    assert handlers.nets(TINY, None, 0, None, BROWSER).value == CUT
-    assert handlers.nets(None, None, 0, None, BROWSER) == gr.skip()
-    of_address = [handlers.nets(SHOES, net, 4.0, "ready/shoes-2x", BROWSER).value for net in (None, "ready/shoes-16x")]
+    def chosen(model: str, net: str | None, ratio: float | None, wanted: str | None = None) -> str:
+        value: str = handlers.nets(model, net, ratio, wanted, [], BROWSER)[0].value
+        return value
+
+    asked = ((None, 7.0), ("x'y", None), (CUT, 2.0), ("ready/shoes-16x", 4.0))
+    found = [chosen(SHOES, net, ratio) for net, ratio in asked]
+    assert found == ["ready/shoes-8x", SHOES_4X, CUT, "ready/shoes-16x"]
+    assert chosen(TINY, SHOES_4X, 4.0) == chosen(TINY, None, 0) == CUT
+    of_address = [chosen(SHOES, net, 4.0, "ready/shoes-2x") for net in (None, "ready/shoes-16x")]
     assert of_address == ["ready/shoes-2x", "ready/shoes-16x"]
+    assert handlers.nets(None, None, 0, None, [], BROWSER) == (gr.skip(), gr.skip())
+
+
+def test_a_list_of_nets_that_is_shown_already_takes_no_choice_back(handlers: Handlers) -> None:
+    _, listed = handlers.nets(SHOES, None, 4.0, None, [], BROWSER)
+    assert handlers.nets(SHOES, CUT, 4.0, None, listed, BROWSER) == (gr.skip(), gr.skip())
+    assert handlers.nets(TINY, SHOES_4X, 4.0, None, listed, BROWSER)[0].value == CUT
 
 
 # Who is answered

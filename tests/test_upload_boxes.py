@@ -113,8 +113,10 @@ def test_the_box_for_zips(desk: Desk, tmp_path: Path, monkeypatch: pytest.Monkey
     assert data.value in [name for _, name in data.choices]
     assert any(words.startswith("My horses/testA/") for words, _ in pictures.choices)
     assert refused(DataHandlers(desk).add_data, tmp_path / "missing.zip")
-    said, data, own, _ = DataHandlers(desk).remove_data(own.value, VISITOR)
+    removed = own.value
+    said, data, own, _ = DataHandlers(desk).remove_data(removed, "demo/horse2zebra", removed, VISITOR)
     assert "My horses was removed" in said
+    assert data.value == "scenes/horses"
     assert own.choices == []
     assert left_behind(desk) == []
 

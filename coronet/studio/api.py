@@ -130,12 +130,17 @@ class Api:
             for found in self._distances.with_scores(model, outcomes)
         ]
 
-    def bundle(self, model: str, request: gr.Request, net: str = ITSELF) -> Json:
-        """Have the files of a net prepared to be taken home, and say how far that is: ask until `state` is "ready".
+    def bundle(self, model: str, request: gr.Request, net: str = ITSELF, again: bool = False) -> Json:
+        """Have the files of a net prepared to be taken home, and say how far that is: ask until `state` is "ready" or
+        "failed".
 
-        Then `files` has their addresses on this server, and `kit` what was measured of each form.
+        Then `files` has their addresses on this server, and `kit` what was measured of each form, or `message` says
+        what went wrong. again: try once more what has failed.
         """
-        found = self._shelf.prepare(find_net(self._desk, model, net, self._asker(request)))
+        wanted = find_net(self._desk, model, net, self._asker(request))
+        found = self._shelf.look(wanted)
+        if found.state != "failed" or again:
+            found = self._shelf.prepare(wanted)
         forms = {f"{row['precision']}.onnx" for row in found.made.get("variants", ()) if not row["refused"]}
         made = [name for name in KIT_FILES if found.made and (name in forms or name == ZIP)]
         return {
@@ -199,10 +204,10 @@ def _build_picture_verbs(api: Api) -> None:
         slim = gr.Image(label="slim", alt_text=text.SLIM_ALT, type="pil", format="png")
         numbers, name = gr.JSON(label="numbers"), gr.Textbox(label="name")
         ask = gr.Button("ask", visible=False)
-    verbs: list[tuple[Callable[..., Any], list[Any], Any]] = [
-        (api.preview, [model, ratio, image], [dense, slim, numbers]),
-        (api.translate, [model, net, image], slim),
-        (api.upload_model, [file], name),
+    verbs: list[tuple[Callable[..., Any], list[Any], Any, str]] = [
+        (api.preview, [model, ratio, image], [dense, slim, numbers], "torch"),
+        (api.translate, [model, net, image], slim, "torch"),
+        (api.upload_model, [file], name, "uploads"),
     ]
-    for verb, given, found in verbs:
-        ask.click(edge(verb), given, found, api_name=verb.__name__, concurrency_id="torch", show_progress="hidden")
+    for verb, given, found, queue in verbs:
+        ask.click(edge(verb), given, found, api_name=verb.__name__, concurrency_id=queue, show_progress="hidden")

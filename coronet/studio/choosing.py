@@ -9,7 +9,7 @@ from PIL import Image
 
 from coronet.studio import address, text
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, on_any
 from coronet.studio.visitors import visitor_of
 
 # The clipboard is closed to pages that came over plain HTTP from another machine: they show the address instead.
@@ -82,7 +82,7 @@ def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
     model, picture, source = choosing.model, choosing.picture, choosing.source
-    picture.input(edge(handlers.show_picture), picture, source, api_name="show_picture", **hidden)
+    on_any([picture.input], edge(handlers.show_picture), picture, source, api_name="show_picture", **hidden)
     choosing.picture_file.upload(
         edge(handlers.upload_picture),
         choosing.picture_file,
@@ -93,5 +93,6 @@ def connect_choosing(desk: Desk, choosing: Choosing, cards: gr.HTML) -> None:
     )
     picked = cards.select(edge(handlers.pick), None, model, queue=False, api_name="pick", **hidden)
     sample = edge(handlers.sample)
-    model.input(sample, [model, picture], [picture, source], api_name="sample", **hidden)
-    picked.then(sample, [model, picture], [picture, source], api_name="sample_of_card", **hidden)
+    on_any([model.input], sample, [model, picture], [picture, source], api_name="sample", **hidden)
+    last: dict[str, Any] = {"trigger_mode": "always_last", **hidden}
+    picked.then(sample, [model, picture], [picture, source], api_name="sample_of_card", **last)

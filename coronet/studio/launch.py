@@ -87,10 +87,11 @@ def make_desk(chosen: argparse.Namespace) -> Desk:
         raise SettingsError(f"--workers is {chosen.workers}, but must be between 1 and 64.")
     if not 1 <= chosen.port <= 65_535:
         raise SettingsError(f"--port is {chosen.port}, but must be between 1 and 65535.")
-    table = JobTable(chosen.runs, workers=chosen.workers)
+    runs = chosen.runs.absolute()  # what is started works in another folder
+    table = JobTable(runs, workers=chosen.workers)
     table.adopt()
     # Beside the default runs, but inside a folder that was named: nothing is written next to that one.
-    imported = (RUNS.parent if chosen.runs == RUNS else chosen.runs) / "imported"
+    imported = (RUNS.parent if runs == RUNS else runs) / "imported"
     is_personal = not chosen.listen and chosen.host in LOOPBACK and chosen.auth is None
     models = tuple(path.resolve() for path in chosen.model)
     folders = tuple(folder.resolve() for folder in data)

@@ -64,7 +64,7 @@ def build(desk: Desk, gate: Gate | None = None) -> gr.Blocks:
         build_api(desk, shelf, distances)
         gr.HTML(glossary.meanings(), label=MEANINGS, elem_id="meanings")  # outside the tabs: each of them marks words
         connect_choosing(desk, choosing, models.cards)
-        connect_data_box(page, desk, data_box, watch.data_choice, choosing.picture)
+        connect_data_box(page, desk, data_box, watch.data_choice, choosing)
         _connect_address(opened, choosing, squeeze)
         _open(page, desk, tabs, choosing, models, squeeze, watch, saved_run, compared)
     if gate is not None:
@@ -140,7 +140,8 @@ class Opening:
         model = address.known(query.get("model"), names) or next(iter(names), None)
         picture = address.known(query.get("picture"), [name for _, name in pictures])
         ratio = address.read_ratio(query)
-        run = self._known(query.get("run"), visitor) or self._known(saved_run, visitor)
+        own = {id for _, id in self._desk.run_names(visitor)}  # others of this browser may have saved the run
+        run = self._known(query.get("run"), visitor) or (saved_run if saved_run in own else None)
         for linked in address.read_runs_of_nets(query):
             self._known(linked, visitor)
         nets = [outcome.key for outcome in self._desk.outcomes(model, visitor)]

@@ -50,6 +50,13 @@ const follow = () => {{  // its own steps are coarser than a ratio that was type
 watch("value", follow);
 follow();
 """
+# The answer to an aim may come late: a ratio that was chosen meanwhile is left alone.
+_AIM = "(ratio) => { window.aimedFrom = ratio; return []; }"
+_HIT = """(found, ratio) => {
+  if (found === null || ratio !== window.aimedFrom) return ratio;
+  window.aimedFrom = found;
+  return found;
+}"""
 
 
 class Handlers:
@@ -92,10 +99,10 @@ class Handlers:
                 return found.dense, found.slim, charts.numbers_table(dense, slim)
         return gr.skip(), gr.skip(), gr.skip()
 
-    def aim(self, model: str | None, image: Image.Image | None, amount: float | None, unit: str) -> Any:
+    def aim(self, model: str | None, image: Image.Image | None, amount: float | None, unit: str) -> float | None:
         """Give the least ratio at which the slim net has at most this amount of MACs or parameters."""
         if not model or image is None or not amount:
-            return gr.skip()
+            return None
         budget, size = _AIMS[unit]
         return self._desk.ratio_within(model, image, amount * size, budget)
 
@@ -250,13 +257,16 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
 
 def _connect_aims(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
     amount, unit = parts.aims
-    gr.on(
-        [amount.submit, unit.input],
+    hidden: dict[str, Any] = {"api_visibility": "undocumented", "show_progress": "hidden"}
+    found = gr.Number(None, label=text.AIM, visible="hidden")
+    aimed = gr.on([amount.submit, unit.input], None, parts.ratio, None, js=_AIM, api_name="before_aim", **hidden)
+    answered = aimed.then(
         edge(handlers.aim),
         [choosing.model, choosing.source, amount, unit],
-        parts.ratio,
-        show_progress="hidden",
+        found,
+        trigger_mode="always_last",
         concurrency_id="torch",
         api_name="aim",
-        api_visibility="undocumented",
+        **hidden,
     )
+    answered.then(None, [found, parts.ratio], parts.ratio, js=_HIT, api_name="hit", **hidden)

@@ -133,7 +133,7 @@ DIFFERENCE_ALT = (
 )
 FIND_WORST = "Find the worst test pictures"
 WORST_NOTE = (
-    "Of {count} test pictures those on which the net is furthest from the dense net: input, dense, slim, difference."
+    "Of {count} test pictures those on which {label} is furthest from the dense net: input, dense, slim, difference."
 )
 WORST_CAPTION = "{name}: {mean:.1f} of 255"
 PUBLISHED = "Published results"

@@ -85,6 +85,7 @@ class Workshop:
         with self._lock:
             found = self._look(id)
             if found.state in ("ready", "waiting", "running"):
+                self._start()
                 return found
             make_folder(self._folder)
             free = shutil.disk_usage(self._folder).free
@@ -94,10 +95,14 @@ class Workshop:
             make_folder(self._folder / id)
             write_json_atomic(self._folder / id / WANTED, wanted)
             self._waiting.append(id)
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name=self._trade.program, daemon=True)
-                self._thread.start()
+            self._start()
             return self._look(id)
+
+    def _start(self) -> None:
+        """Let a thread make what waits, where none does."""
+        if self._waiting and (self._thread is None or not self._thread.is_alive()):
+            self._thread = threading.Thread(target=self._work, name=self._trade.program, daemon=True)
+            self._thread.start()
 
     def _look(self, id: str) -> Preparation:
         folder = self._folder / id
@@ -209,5 +214,8 @@ def _is_locked(folder: Path) -> bool:
 
 
 def _bytes(folder: Path) -> int:
-    files: Sequence[Path] = [file for file in folder.rglob("*") if file.is_file()]
-    return sum(file.stat().st_size for file in files)
+    total = 0
+    for file in folder.rglob("*"):
+        with suppress(OSError):  # it may be gone by now
+            total += file.stat().st_size if file.is_file() else 0
+    return total

@@ -66,8 +66,8 @@ def difference_map(dense: Image.Image, slim: Image.Image) -> Image.Image:
     return Image.fromarray(shades.round().astype(np.uint8))
 
 
-def worst(compared: Sequence[Compared]) -> str:
-    """Show the pictures on which both nets are furthest apart, the worst first."""
+def worst(compared: Sequence[Compared], label: str) -> str:
+    """Show the pictures on which the slim net of this name is furthest from the dense one, the worst first."""
     ordered = sorted(compared, key=lambda entry: -entry.apart)[:_MOST_SHOWN]
     items = []
     for entry in ordered:
@@ -79,7 +79,8 @@ def worst(compared: Sequence[Compared]) -> str:
         )
         words = text.WORST_CAPTION.format(name=escape(entry.name), mean=entry.apart)
         items.append(f"<figure><div class='four'>{''.join(images)}</div><figcaption>{words}</figcaption></figure>")
-    return f"<p class='note'>{text.WORST_NOTE.format(count=len(compared))}</p><div class='worst'>{''.join(items)}</div>"
+    note = text.WORST_NOTE.format(count=len(compared), label=escape(label))
+    return f"<p class='note'>{note}</p><div class='worst'>{''.join(items)}</div>"
 
 
 def _gap(dense: Image.Image, slim: Image.Image) -> NDArray[np.float64]:

@@ -87,7 +87,6 @@ class Handlers:
         self,
         model: str | None,
         image: Image.Image | None,
-        name: str | None,
         nets: Sequence[str] | None,
         opened: str,
         at: float | None,
@@ -95,12 +94,10 @@ class Handlers:
     ) -> Any:
         """Let the trained slim nets of a model translate a picture.
 
-        name: of the picture; one of another world than a demo model's is about to be replaced, and not worth a wait.
         nets: those whose pictures are wanted, all where it is None. opened: the tab that is seen; nobody waits for an
         answer in another. at: when it was asked, by the page's clock.
         """
-        is_stale = opened != _TAB or self._latest.is_stale(str(request.session_hash), at)
-        if is_stale or (name and self._desk.sample_for(model, name)):
+        if opened != _TAB or self._latest.is_stale(str(request.session_hash), at):
             return gr.skip()
         outcomes = self._desk.outcomes(model, visitor_of(request))
         if not outcomes or image is None:
@@ -183,7 +180,7 @@ class Handlers:
             Compared(name, picture, self._desk.translate_dense(model, picture), self._desk.translate(found, picture))
             for name, picture in self._desk.test_pictures(model, visitor).items()
         ]
-        return differences.worst(compared)
+        return differences.worst(compared, found.label)
 
     def _rated(self, model: str | None, request: gr.Request) -> list[Outcome]:
         """Give the nets with what was measured of them since their runs."""

@@ -154,7 +154,7 @@ def _connect_trained(handlers: Handlers, parts: Parts, choosing: Choosing) -> No
     )
     asked.then(
         edge(handlers.trained),
-        [choosing.model, source, choosing.picture, parts.nets, choosing.opened, at],
+        [choosing.model, source, parts.nets, choosing.opened, at],
         parts.trained,
         api_name="trained",
         **_QUIET,
@@ -175,9 +175,9 @@ def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> Non
         **_QUIET,
         **_TORCH,
     )
-    worst = edge(handlers.worst)
-    parts.find_worst.click(
-        worst,
+    on_any(
+        [parts.find_worst.click],
+        edge(handlers.worst),
         [model, parts.net],
         parts.worst,
         concurrency_id="torch",

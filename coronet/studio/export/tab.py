@@ -19,15 +19,11 @@ _TICK_SECONDS = 1.0
 _TAB = "export"
 # A link names the net.
 _WANTED = "new URL(location).searchParams.get('net') ?? net"
-_WHEN_OPENED = f"(opened, model, net) => {{ window.exportListed = model; return ['{_TAB}', model, {_WANTED}]; }}"
-# A model that was just chosen may say so again: a second list of it would take back what was chosen from the first.
-_WHEN_CHANGED = f"""(opened, model, net) => {{
-  if (opened !== '{_TAB}' || window.exportListed === model) return [opened, null, net];
-  window.exportListed = model;
-  return [opened, model, {_WANTED}];
-}}"""
+_WHEN_OPENED = f"(opened, model, net) => ['{_TAB}', model, {_WANTED}, null]"
+_WHEN_CHANGED = f"(opened, model, net) => [opened, model, {_WANTED}, null]"
 
 Seen = list[Any]
+Listed = list[Any]
 
 
 class Handlers:
@@ -37,16 +33,23 @@ class Handlers:
         self._desk = desk
         self._shelf = shelf
 
-    def nets(self, opened: str, model: str | None, net: str | None, request: gr.Request) -> tuple[Any, Any]:
-        """List what can be taken home of a model, and choose: what was asked for, else one of the youngest own runs."""
+    def nets(
+        self, opened: str, model: str | None, net: str | None, listed: Listed, request: gr.Request
+    ) -> tuple[Any, Any, Any]:
+        """List what can be taken home of a model, and choose: what was asked for, else one of the youngest own runs.
+
+        listed: what the page shows already; where it is the same, a choice made meanwhile is left alone.
+        """
         if opened != _TAB or not model:  # asked again when it is opened
-            return gr.skip(), gr.skip()
+            return (gr.skip(),) * 3
         found = nets(self._desk, model, visitor_of(request))
         keys = [entry.key for entry in found]
+        if [model, *keys] == listed:
+            return (gr.skip(),) * 3
         own = [key for key in keys if key.startswith(OWN)]
         slim = [key for key in keys if key != ITSELF]
         chosen = net if net in keys else max(own, default=next(iter(slim), ITSELF))
-        return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen), chosen
+        return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen), chosen, [model, *keys]
 
     def look(self, model: str | None, net: str | None, seen: Seen, request: gr.Request) -> tuple[Any, ...]:
         """Show how far a net's bundle is, and what there is of it; what the page shows already is not sent again."""
@@ -112,7 +115,8 @@ def build_export(desk: Desk, shelf: Shelf, choosing: Choosing, tab: gr.Tab) -> N
 def _connect(handlers: Handlers, choosing: Choosing, tab: gr.Tab, parts: Parts) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented", "queue": False}
     model, chosen = choosing.model, parts.chosen
-    known, listed_nets = [choosing.opened, model, chosen], [parts.net, chosen]
+    listed = gr.State([])
+    known, told = [choosing.opened, model, chosen, listed], [parts.net, chosen, listed]
     asked = [model, chosen, parts.seen]
     shown = [parts.status, parts.prepare, parts.result, parts.code, parts.timer, parts.seen]
     list_nets, look = edge(handlers.nets), edge(handlers.look)
@@ -121,10 +125,10 @@ def _connect(handlers: Handlers, choosing: Choosing, tab: gr.Tab, parts: Parts) 
         (model.change, _WHEN_CHANGED, "changed"),
     ]
     for trigger, script, name in triggers:
-        listed = on_any([trigger], list_nets, known, listed_nets, js=script, api_name=f"export_{name}", **quiet)
-        listed.then(look, asked, shown, trigger_mode="always_last", api_name=f"look_{name}", **quiet)
+        told_nets = on_any([trigger], list_nets, known, told, js=script, api_name=f"export_{name}", **quiet)
+        told_nets.then(look, asked, shown, trigger_mode="always_last", api_name=f"look_{name}", **quiet)
     chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
-    chose.then(look, asked, shown, api_name="look_at_kit", **quiet)
+    chose.then(look, asked, shown, trigger_mode="always_last", api_name="look_at_kit", **quiet)
     parts.net.input(None, parts.net, None, js=writer("net"), api_name="write_kit_net", **quiet)
     parts.timer.tick(look, asked, shown, api_name="kit_tick", **quiet)
     parts.prepare.click(edge(handlers.prepare), asked, shown, api_name="prepare", **quiet)

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from coronet.studio import charts
+from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
 from coronet.studio.edge import edge, free_box
 from coronet.studio.live import live_region
@@ -31,12 +32,15 @@ class Handlers:
         said = "".join(charts.sentence(sentence) for sentence in report(data))
         return said, *self._lists(visitor, f"{PREFIX}{data.folder.name}")
 
-    def remove_data(self, name: str | None, request: gr.Request) -> tuple[Any, Any, Any, Any]:
-        """Remove a data set of one's own, unless a run still needs it."""
+    def remove_data(
+        self, name: str | None, model: str | None, chosen: str | None, request: gr.Request
+    ) -> tuple[Any, Any, Any, Any]:
+        """Remove a data set of one's own, unless a run still needs it; where it was the chosen one, the model's is."""
         visitor = visitor_of(request)
         data = self._desk.remove_data(name or "", visitor)
         said = charts.sentence(text_visitors.REMOVED.format(name=data.name))
-        return said, *self._lists(visitor, self._desk.data_for(None, None, visitor))
+        left = self._desk.data_for(model, None, visitor) if chosen == name else chosen
+        return said, *self._lists(visitor, left)
 
     def list_data(self, request: gr.Request) -> tuple[Any, Any]:
         """List the data sets of this visitor."""
@@ -99,11 +103,11 @@ def build_data_choice(label: str, info: str) -> DataChoice:
     return DataChoice(data, upload, said)
 
 
-def connect_data_box(page: gr.Blocks, desk: Desk, box: DataBox, choice: DataChoice, picture: gr.Dropdown) -> None:
+def connect_data_box(page: gr.Blocks, desk: Desk, box: DataBox, choice: DataChoice, choosing: Choosing) -> None:
     """Let the box, and the button beside the list of Train, fill that list, the box's own and that of the pictures."""
     handlers = Handlers(desk)
     hidden: dict[str, Any] = {"api_visibility": "undocumented"}
-    lists_shown = [choice.data, box.own, picture]
+    lists_shown = [choice.data, box.own, choosing.picture]
     shown = [box.said, *lists_shown]
     add, lists = edge(handlers.add_data), edge(handlers.list_data)
     added = box.file.upload(
@@ -119,7 +123,12 @@ def connect_data_box(page: gr.Blocks, desk: Desk, box: DataBox, choice: DataChoi
         **hidden,
     )
     removed = box.remove.click(
-        edge(handlers.remove_data), box.own, shown, show_progress="hidden", api_name="remove_data", **hidden
+        edge(handlers.remove_data),
+        [box.own, choosing.model, choice.data],
+        shown,
+        show_progress="hidden",
+        api_name="remove_data",
+        **hidden,
     )
     listed: dict[str, Any] = {**hidden, "queue": False, "show_progress": "hidden"}
     for number, event in enumerate((added, again, removed)):

@@ -124,7 +124,7 @@ def build_models(desk: Desk, choosing: Choosing) -> Models:
         model_file,
         [model, notice],
         show_progress_on=model_file,
-        concurrency_id="torch",
+        concurrency_id="uploads",
         api_name="add_model",
         **hidden,
     )

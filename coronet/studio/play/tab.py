@@ -23,7 +23,8 @@ from coronet.studio.visitors import visitor_of
 
 Asked = ParamSpec("Asked")
 Said = dict[str, Any]
-_READ_ADDRESS = "(model, net, ratio) => [model, net, ratio, new URLSearchParams(location.search).get('net')]"
+Listed = list[Any]
+_READ_ADDRESS = "(model, net, ratio) => [model, net, ratio, new URLSearchParams(location.search).get('net'), null]"
 _TELL_PAD = "(model, net, ratio, picture) => JSON.stringify({model, net, ratio, picture: picture?.url})"
 _LATER: Said = {"later": True}
 
@@ -36,17 +37,27 @@ class Handlers:
         self._races = Races(desk)
 
     def nets(
-        self, model: str | None, net: str | None, ratio: float | None, wanted: str | None, request: gr.Request
-    ) -> Any:
+        self,
+        model: str | None,
+        net: str | None,
+        ratio: float | None,
+        wanted: str | None,
+        listed: Listed,
+        request: gr.Request,
+    ) -> tuple[Any, Any]:
         """List the slim nets of a model and choose one: the one before, else the trained one next to the ratio.
 
-        wanted: the net that the address names, which counts only before one was chosen here.
+        wanted: the net that the address names, which counts only before one was chosen here. listed: what the page
+        shows already; where it is the same, a choice made meanwhile is left alone.
         """
         if not model:  # asked again when the page knows one
-            return gr.skip()
+            return gr.skip(), gr.skip()
         outcomes = self._desk.outcomes(model, visitor_of(request))
         choices = [*((outcome.label, outcome.key) for outcome in outcomes), (play_text.CUT, CUT)]
-        return gr.Radio(choices, value=usual_net(outcomes, net or wanted, max(1.0, ratio or FIRST_RATIO)))
+        if [model, *choices] == listed:
+            return gr.skip(), gr.skip()
+        net = usual_net(outcomes, net or wanted, max(1.0, ratio or FIRST_RATIO))
+        return gr.Radio(choices, value=net), [model, *choices]
 
     def play_open(self, sent: Any, request: gr.Request) -> Said:
         """Load both nets and give what the pad needs; {"later": true} where too many wait."""
@@ -102,16 +113,17 @@ def build_play(desk: Desk, choosing: Choosing, squeeze: Squeeze, tab: gr.Tab) ->
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "undocumented"}
     told: dict[str, Any] = {"js": _TELL_PAD, **quiet}
     chosen = [choosing.model, net, squeeze.ratio]
-    listed = on_any(
+    listed = gr.State([])
+    told_nets = on_any(
         [choosing.model.change, tab.select],
         edge(handlers.nets),
-        [*chosen, wanted],
-        net,
+        [*chosen, wanted, listed],
+        [net, listed],
         js=_READ_ADDRESS,
         api_name="play_nets",
         **quiet,
     )
-    listed.then(None, [*chosen, choosing.source], drawing, api_name="tell_pad", **told)
+    told_nets.then(None, [*chosen, choosing.source], drawing, api_name="tell_pad", **told)
     changes = [net.change, squeeze.ratio.change, choosing.source.change]
     gr.on(changes, None, [*chosen, choosing.source], drawing, api_name="tell_pad_more", **told)
     net.input(None, net, None, js=writer("net"), api_name="write_play_net", **quiet)
