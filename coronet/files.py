@@ -65,7 +65,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 def write_json_atomic(path: Path, value: Any) -> None:
     """Write a value as readable JSON in UTF-8, atomically."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomic(path, text.encode("utf-8"))
+    write_atomic(path, text.encode("utf-8", "surrogatepass"))  # names of files need not be UTF-8
 
 
 def read_json(path: Path) -> dict[str, Any]:

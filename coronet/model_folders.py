@@ -36,8 +36,14 @@ class Family:
 
     def generator(self, direction: Direction = "AtoB") -> Path:
         """Give G, or of the two of a CycleGAN the one for the direction; CheckpointError where there is none."""
-        wanted = ("G_B", "G", "G_A") if direction == "BtoA" else ("G", "G_A", "G_B")
+        wanted = ("G_B", "G") if direction == "BtoA" else ("G", "G_A")
         name = next((name for name in wanted if name in self.generators), None)
+        if name is None and self.generators:
+            other = ", ".join(plain(path.name, 40) for path in self.generators.values())
+            raise CheckpointError(
+                f"There is a generator for the other direction only ({other}), none for {direction}. Choose that "
+                "direction, or another folder."
+            )
         if name is None:
             raise CheckpointError("This family has no generator. Choose a folder that holds one.")
         return self.generators[name]

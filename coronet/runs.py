@@ -12,7 +12,7 @@ import os
 import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -38,23 +38,21 @@ STATE = "state.pt"
 # The state before the last one. A kill never leaves a half-written state (files.py), but a disk can go bad and a run
 # may be days old: twice the space until the run is done is the smaller price.
 PREVIOUS_STATE = "state.previous.pt"
+DAMAGED = ".damaged"  # in place of .pt
 PREVIEWS = "previews"
 LOCK = "lock"
 
 _LOCK_PATIENCE = (0.0, 0.05, 0.2)  # seconds; `status` of another process holds the lock for microseconds
 # What torch.load was seen to raise on files with cut ends and flipped bytes.
-_DAMAGE = (
+_DAMAGE: tuple[type[Exception], ...] = (
     RuntimeError,
     pickle.UnpicklingError,
     EOFError,
     ValueError,
     TypeError,
     LookupError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    MemoryError,
 )
+_DAMAGE += (AttributeError, AssertionError, OverflowError, MemoryError)
 _log = logging.getLogger(__name__)
 
 
@@ -108,11 +106,13 @@ class Run:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for this process alone; RunError when another one executes it. A dead process holds nothing."""
-        with plain_os_errors(self.path / LOCK), (self.path / LOCK).open("a+b") as file:
-            _take(file, self.path)
-            file.truncate(0)
-            file.write(str(os.getpid()).encode())
-            file.flush()
+        with ExitStack() as held:
+            with plain_os_errors(self.path / LOCK):  # and no error of what is done under the lock
+                file = held.enter_context((self.path / LOCK).open("a+b"))
+                _take(file, self.path)
+                file.truncate(0)
+                file.write(str(os.getpid()).encode())
+                file.flush()
             yield
 
     # Events
@@ -177,7 +177,8 @@ class Run:
     def load_state(self) -> dict[str, Any] | None:
         """Read the saved state on the CPU, None where there is none.
 
-        A damaged state is passed over for the one before; RunError when both are damaged.
+        A damaged state is passed over for the one before, and kept under another name; RunError when both are damaged,
+        or where there is too little memory.
         """
         written = [path for path in (self.path / STATE, self.path / PREVIOUS_STATE) if path.exists()]
         for path in written:
@@ -185,22 +186,29 @@ class Run:
             if state is not None:
                 return state
             _log.warning("%s is damaged; trying the state before it.", path)
-            with plain_os_errors(path, "remove"):
-                path.unlink()  # or the next save would put it in the place of the good one
+            with plain_os_errors(path, "rename"):  # or the next save would put it in the place of the good one
+                path.replace(path.with_suffix(DAMAGED))
         if written:
-            raise RunError(f"The saved state in {self.path} is damaged. Start the run again in another folder.")
+            kept = ", ".join(path.with_suffix(DAMAGED).name for path in written)
+            raise RunError(
+                f"The saved state in {self.path} is damaged (kept as {kept}). Start the run again in another folder."
+            )
         return None
 
     def drop_state(self) -> None:
         """Remove the saved states; a finished run needs none."""
-        for name in (STATE, PREVIOUS_STATE):
-            with plain_os_errors(self.path / name, "remove"):
-                (self.path / name).unlink(missing_ok=True)
+        for path in (self.path / STATE, self.path / PREVIOUS_STATE):
+            for copy in (path, path.with_suffix(DAMAGED)):
+                with plain_os_errors(copy, "remove"):
+                    copy.unlink(missing_ok=True)
 
     def drop_unstarted(self) -> None:
-        """Remove the run where nothing of it was done yet, so that a mistake in its settings can be mended."""
-        if not self.has_state() and not self.events():
-            with suppress(OSError):
+        """Remove the run where nothing of it was done yet, so that a mistake in its settings can be mended.
+
+        One that another process executes stays.
+        """
+        with suppress(OSError, RunError), self.lock():
+            if not self.has_state() and not self.events():
                 for file in self.path.iterdir():
                     file.unlink()
                 self.path.rmdir()
@@ -282,7 +290,9 @@ def _load(path: Path) -> dict[str, Any] | None:
     with plain_os_errors(path, "read"):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except _DAMAGE:
+        except _DAMAGE as error:
+            if isinstance(error, MemoryError) or "allocate memory" in str(error):
+                raise RunError(f"There is too little memory to read {path}. Free some and go on.") from error
             return None
     return state if isinstance(state, dict) else None
 

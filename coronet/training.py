@@ -236,11 +236,10 @@ def _moves(
         tensors = {player: learned[player] | watched.get(player, {}) for player in active}
         gradients = _gradients(torch.stack(list(losses.values())).sum(), tensors)
         for player in active:
-            training.optimisers[player].step(
-                {name: gradients[player][name] for name in learned[player] if name in gradients[player]},
-                rate * training.shares.get(player, 1.0),
-            )
-            seen[player] = {name: gradients[player][name] for name in watched.get(player, {})}
+            found = gradients[player]  # of what took part in the losses
+            moved = {name: found[name] for name in learned[player] if name in found}
+            training.optimisers[player].step(moved, rate * training.shares.get(player, 1.0))
+            seen[player] = {name: found[name] for name in watched.get(player, {}) if name in found}
     return values, seen
 
 

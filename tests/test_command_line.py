@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from coronet.__main__ import main
 from coronet.checkpoints import Checkpoint, load, save
 from coronet.commands import COMMANDS
 from coronet.commands.arguments import add_settings, given
+from coronet.commands.runs import resume
+from coronet.ending import is_ending
 from coronet.images import open_image, to_tensor
 from coronet.recipes.settings import CompressSettings
 from coronet.runs import Run
@@ -497,6 +500,17 @@ def test_progress_goes_to_stderr(stage, capsys):
     assert "train 2/2" in captured.err
     assert "\r" not in captured.err  # no bar where there is no terminal
     assert "report" not in captured.err
+
+
+def test_keep_waits_for_the_process_that_executes_the_run(tmp_path, capsys):
+    run = Run.create(tmp_path / "run", "compress", {})
+    with run.lock(), ThreadPoolExecutor(1) as pool:
+        kept = pool.submit(resume, argparse.Namespace(run=str(run.path), keep=True))
+        while not is_ending(run.path):
+            assert not kept.done()
+        run.write_report({"ratio": 2.0})
+        assert kept.result() == {"ratio": 2.0}
+    assert "waiting for its report" in capsys.readouterr().err
 
 
 def test_a_run_can_be_resumed_from_another_folder(stage, capsys, monkeypatch, tmp_path):

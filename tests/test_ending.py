@@ -93,9 +93,14 @@ def test_every_method_can_end_early(stage, tmp_path, finished, method):
     assert ratio_of(finished[0].carry.student, stage / "unet.safetensors") >= 2.5
 
 
-def test_the_batch_statistics_of_a_net_that_was_cut_and_not_tuned_are_its_own(stage, tmp_path, finished):
-    run = create(tmp_path / "run", stage, "unet")
-    end_at(run, 5)
+@pytest.mark.parametrize(
+    ("choices", "step"), [({}, 5), ({}, 9), ({"method": "taylor", "warmup_steps": 0}, 0), ({"finetune_steps": 0}, 8)]
+)
+def test_the_batch_statistics_of_a_net_that_was_cut_and_not_tuned_are_its_own(stage, tmp_path, finished, choices, step):
+    run = create(tmp_path / "run", stage, "unet", **choices)
+    if not step:
+        end_early(run.path)
+    end_at(run, step)
     norms = [module for module in finished[0].carry.student.modules() if isinstance(module, nn.BatchNorm2d)]
     assert norms
     assert all(norm.num_batches_tracked == 1 for norm in norms)

@@ -8,6 +8,7 @@ import safetensors.torch
 
 from coronet import demos
 from coronet.checkpoints import Checkpoint, companions, load, load_folder, resolve_model, save
+from coronet.demos import Direction
 from coronet.errors import CheckpointError
 from tests.nets import random_net
 from tests.reference_nets import Resnet, randomised
@@ -95,6 +96,13 @@ def test_folder_load_takes_direction_and_crop_size(tmp_path: Path, size: str, ex
     assert load(tmp_path / "latest_net_G_B.pth").config.image_size == expected
     assert load(tmp_path).config.image_size == expected
     assert any(f"Image size {expected}" in reason for reason in load(tmp_path).reasons)
+
+
+@pytest.mark.parametrize(("only", "direction"), [("A", "BtoA"), ("B", "AtoB")])
+def test_a_folder_never_gives_the_opposite_direction(tmp_path: Path, only: str, direction: Direction) -> None:
+    _published(tmp_path / f"latest_net_G_{only}.pth", 2)
+    with pytest.raises(CheckpointError, match=f"other direction only .latest_net_G_{only}.pth., none for {direction}"):
+        load(tmp_path, direction=direction)
 
 
 def test_networks_of_a_cyclegan_run_are_paired(tmp_path: Path) -> None:

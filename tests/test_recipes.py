@@ -2,7 +2,7 @@
 
 import json
 import os
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import product
 
 import pytest
@@ -465,6 +465,28 @@ def test_an_unknown_verb_is_said_in_one_sentence(tmp_path):
     with pytest.raises(RunError, match="unknown verb 'dance'") as error:
         next(execute(run))
     one_sentence(error)
+
+
+@pytest.mark.parametrize(("data", "choices"), [("unpaired", {}), ("single", {}), ("paired", {"lambda_L1": 0.0})])
+def test_a_search_may_imitate_features_alone(stage, tmp_path, data, choices):
+    """They come from layers before the last ones, whose latents then have no gradient."""
+    run = compress(tmp_path / "run", settings_for(stage, data, "resnet", lambda_distill=0.0, **choices))
+    assert run.report()["ratio"] == pytest.approx(2.0, rel=0.2)
+
+
+def test_a_run_that_was_finished_a_moment_ago_is_not_done_again(stage, tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "run", "compress", settings_for(stage))
+    lock = Run.lock
+
+    @contextmanager
+    def after_another(run):
+        run.write_report({"ratio": 2.0})
+        with lock(run):
+            yield
+
+    monkeypatch.setattr(Run, "lock", after_another)
+    assert list(execute(run)) == []
+    assert run.report() == {"ratio": 2.0}
 
 
 def test_a_run_that_diverges_keeps_its_last_state(stage, tmp_path):

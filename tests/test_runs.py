@@ -242,7 +242,41 @@ def test_two_damaged_states_are_one_sentence(run: Run) -> None:
         path.write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(RunError) as error:
         run.load_state()
-    assert "damaged" in one_line(error)
+    assert "damaged (kept as state.damaged, state.previous.damaged)" in one_line(error)
+    assert {path.name for path in run.path.glob("*.damaged")} == {"state.damaged", "state.previous.damaged"}
+    run.drop_state()
+    assert not list(run.path.glob("*.damaged"))
+
+
+def test_a_state_for_which_there_is_no_memory_is_not_damaged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.")
+
+    run.save_state(state(1))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", load)
+        with pytest.raises(RunError, match="too little memory"):
+            run.load_state()
+    assert run.load_state() is not None
+
+
+def test_an_error_of_what_is_done_under_the_lock_is_not_the_locks(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), run.lock():
+        (tmp_path / "missing").read_bytes()
+
+
+def test_a_run_that_another_process_opens_is_not_dropped(run: Run) -> None:
+    with run.lock():
+        Run.open(run.path).drop_unstarted()
+        assert Run.open(run.path).settings == run.settings
+    run.drop_unstarted()
+    assert not run.path.exists()
+
+
+def test_settings_may_name_files_that_are_no_utf8(tmp_path: Path) -> None:
+    data = os.fsdecode(b"/data/\xff\xfe")
+    Run.create(tmp_path / "named", "compress", {"data": data})
+    assert Run.open(tmp_path / "named").settings == {"data": data}
 
 
 def test_a_state_with_code_in_it_is_not_executed(run: Run, tmp_path: Path) -> None:

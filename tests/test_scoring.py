@@ -98,6 +98,12 @@ def test_a_report_says_why_there_is_no_distance(tmp_path):
     assert "one side only" in found["distribution"]["note"]
 
 
+def test_a_report_says_why_too_few_translations_have_no_distance(tmp_path):
+    data = pairs(tmp_path / "shoes", 24)
+    (found,) = reported_distances(data, [translations(data, generator())[:5]])
+    assert "There are 5 generated images" in found["distribution"]["note"]
+
+
 def test_a_report_scores_what_would_be_saved(tmp_path, monkeypatch):
     """Pictures of 8 bits give the scores of the tensors they were made of, and each test image is translated once."""
     data, net = pairs(tmp_path / "shoes", 5), generator()

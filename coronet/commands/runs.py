@@ -35,10 +35,21 @@ def resume(parsed: argparse.Namespace) -> dict[str, Any] | None:
     """Go on with a run, or finish it with the net as it is; give its report, None if it was interrupted."""
     run = Run.open(Path(parsed.run))
     if parsed.keep:
-        if run.status() == "new":
+        status = run.status()
+        if status == "new":
             raise RunError(f"{run.path} has learned nothing yet that could be kept. Go on without --keep.")
         end_early(run.path)
+        if status == "running":
+            return _wait_for(run)
     return _follow(run)
+
+
+def _wait_for(run: Run) -> dict[str, Any] | None:
+    """Wait until another process has ended a run; give its report, None if it was interrupted."""
+    sys.stderr.write(f"coronet: the process that executes {run.path} ends it now; waiting for its report.\n")
+    while run.status() == "running":
+        time.sleep(0.2)
+    return run.report()
 
 
 def portable(settings: dict[str, Any]) -> dict[str, Any]:

@@ -111,10 +111,10 @@ class OnlineTeaching(Objective):
         ours, theirs, device = tapped_widths(student), tapped_widths(dense.config), next(dense.parameters()).device
         maps = ChannelMaps(ours, theirs, seeded(seed, "maps")).to(device)
         players = game.networks | {"teacher": self._teacher} if self._learns else {}
-        self._deep = deepened(student).to(device) if deep and self._learns else None
+        self._deep = deepened(student) if deep and self._learns else None
         if self._deep is not None:
-            initialise(self._deep, seeded(seed, "deep teacher"))
-            players = players | {"deep_teacher": self._deep}
+            initialise(self._deep, seeded(seed, "deep teacher"))  # on the CPU, where the random numbers come from
+            players = players | {"deep_teacher": self._deep.to(device)}
         super().__init__(game.weights, None, players | {"maps": maps})
         self._game = game
         self._vgg = None if vgg is None else vgg.to(device)

@@ -18,6 +18,7 @@ from coronet.runs import Run
 from coronet.training import Steps
 
 STATISTICS_BATCHES = 8
+LEAST_TUNED = 50  # steps, after which next to nothing is left of the statistics that a cut net brought (.9 ** 50)
 
 
 def compress(settings: CompressSettings, run: Run) -> Steps:
@@ -48,7 +49,7 @@ def compress(settings: CompressSettings, run: Run) -> Steps:
         for step in steps:
             previewer.after(step, phased.current)
             yield step
-    if phased.stopped is not None and phased.stopped.phase != "finetune":
+    if phased.tuned == 0 or (phased.stopped is not None and phased.tuned < LEAST_TUNED):
         _measure_statistics(phased.carry, job)
     finish_compression(opened, run, dense, phased, job.players)
 

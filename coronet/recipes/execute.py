@@ -30,12 +30,12 @@ def execute(run: Run) -> Steps:
     """
     if run.verb not in RECIPES:
         raise RunError(f"{run.path} is a run of the unknown verb '{run.verb}'. Known: {', '.join(RECIPES)}.")
-    if run.status() == "done":
-        run.drop_state()  # a kill may have come between the report and this
-        forget_ending(run.path)
-        return
     settings_class, recipe = RECIPES[run.verb]
+    if _is_finished(run):
+        return
     with run.lock():
+        if _is_finished(run):  # by another process, until a moment ago
+            return
         _remove_leftovers(run)
         known: dict[str, int] | None = None
         settings: Any = from_json(settings_class, run.settings)
@@ -48,6 +48,14 @@ def execute(run: Run) -> Steps:
                 known = step.widths or known
                 yield step
         forget_ending(run.path)
+
+
+def _is_finished(run: Run) -> bool:
+    if run.status() != "done":
+        return False
+    run.drop_state()  # a kill may have come between the report and this
+    forget_ending(run.path)
+    return True
 
 
 def _last_widths(run: Run) -> dict[str, int]:

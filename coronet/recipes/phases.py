@@ -80,6 +80,12 @@ class PhasedRun:
         return self.task().current()
 
     @property
+    def tuned(self) -> int:
+        """Steps of fine-tuning that were done."""
+        training = self._training
+        return training.done if training is not None and training.phase == "finetune" else 0
+
+    @property
     def seconds(self) -> dict[str, float]:
         """Seconds of training per phase, and those between phases."""
         return dict(self._seconds)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from coronet.channels import kept_widths
 from coronet.checkpoints import build_generator, load, resolve_model, sha256_of
 from coronet.cost import Budget, Cost, CostModel, cost
-from coronet.errors import BudgetError, CoronetError
+from coronet.errors import BudgetError, CoronetError, DataError
 from coronet.files import cache_folder, make_folder, write_atomic
-from coronet.images import fit, to_image, to_tensor
+from coronet.images import fit, to_image, to_rgb, to_tensor
 from coronet.importance import Importance, per_cost, smooth_noise, taylor
 from coronet.networks import Generator, GeneratorConfig
 from coronet.randomness import seeded
@@ -32,6 +32,7 @@ IMPORTANCE_PROBES = 4
 LEAST_SIDE = 32  # pixels of the shorter side then
 POWER = 0.5  # a group of half the width keeps 1.4 times the share of its channels
 MOST_PIXELS = 512  # longer side of a previewed picture
+_FLAT = 0.05  # deviation of pixels in [-1, 1], below which a picture says too little of channels to be remembered
 LONG_RUN = 2.0  # seconds of one translation, in which setting kernels up is lost, also on a busy server
 
 
@@ -210,9 +211,20 @@ def timed(generator: Generator, pixels: Tensor) -> tuple[Tensor, float]:
 
 
 def fitted(image: Image.Image, config: GeneratorConfig) -> Image.Image:
-    """Scale a picture to what a net takes: a U-Net the size it was made for, a ResNet any."""
+    """Scale a picture to what a net takes: a U-Net the size it was made for, a ResNet any.
+
+    Raises DataError where it is so thin that a side would be too small for the net.
+    """
+    image.load()  # before it is turned upright: some files turn themselves when they are read
     side = config.image_size if config.architecture == "unet" else min(MOST_PIXELS, max(image.size))
-    return fit(image, config.size_multiple, side)
+    found = fit(to_rgb(image), config.size_multiple, side)
+    if min(found.size) < config.least_side:
+        width, height = image.size
+        raise DataError(
+            f"The picture has {width} x {height} pixels, and would have {found.width} x {found.height}, but this net "
+            f"needs {config.least_side} a side. Choose a less narrow one."
+        )
+    return found
 
 
 @torch.no_grad()
@@ -256,7 +268,7 @@ def _stored_importance(path: Path, generator: Generator, image: Image.Image) -> 
     images = [to_tensor(small).unsqueeze(0)]
     # Of cuts that nothing trains, the published horse -> zebra student's are better by low frequencies alone.
     measured = taylor(generator, images, seeded("preview"), probes=IMPORTANCE_PROBES, noise=smooth_noise)
-    if stored is not None:
+    if stored is not None and float(images[0].std()) > _FLAT:
         with suppress(CoronetError):  # a read-only cache costs speed only
             make_folder(stored.parent)
             write_atomic(stored, safetensors.torch.save(measured))

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from coronet.datasets import Dataset
+from coronet.errors import DataError
 from coronet.images import to_image
 from coronet.networks import Generator
 from coronet.runs import Run
@@ -18,7 +19,10 @@ class Previewer:
     def __init__(self, run: Run, data: Dataset, dense: Generator | None, every: int) -> None:
         self._run = run
         self._every = every
-        self._item = next(data.test.items())
+        item = next(data.test.items(), None)
+        if item is None:
+            raise DataError(f"None of the test images of {data.root} can be read. Replace them.")
+        self._item = item
         self._first = [self._item.source] if dense is None else [self._item.source, translate(dense, self._item.source)]
 
     def after(self, step: Step, current: Callable[[], Generator]) -> None:

@@ -83,16 +83,16 @@ def reported_distances(data: Dataset, sets: Sequence[Pictures]) -> list[dict[str
         places = spread_places(len(data.test.target_paths), REPORTED_IMAGES)
         real = describe_real(extractor, lambda: data.test.targets(places))
         fakes = [describe(extractor, map(to_tensor, pictures)) for pictures in sets]
+        source = _origin(data)
+        return [
+            {
+                "distribution": frechet_score(extractor, real, fake, source).to_json(),
+                "kernel": kernel_score(extractor, real, fake, source).to_json(),
+            }
+            for fake in fakes
+        ]
     except CoronetError as error:
         return [{"distribution": {"note": str(error)}} for _ in sets]
-    source = _origin(data)
-    return [
-        {
-            "distribution": frechet_score(extractor, real, fake, source).to_json(),
-            "kernel": kernel_score(extractor, real, fake, source).to_json(),
-        }
-        for fake in fakes
-    ]
 
 
 def _origin(data: Dataset) -> str:
