@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import os
-import pickle
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +27,7 @@ from coronet.files import (
     write_atomic,
     write_json_atomic,
 )
+from coronet.state_files import read_state
 
 Status = Literal["done", "running", "unfinished", "new"]
 
@@ -43,16 +43,6 @@ PREVIEWS = "previews"
 LOCK = "lock"
 
 _LOCK_PATIENCE = (0.0, 0.05, 0.2)  # seconds; `status` of another process holds the lock for microseconds
-# What torch.load was seen to raise on files with cut ends and flipped bytes.
-_DAMAGE: tuple[type[Exception], ...] = (
-    RuntimeError,
-    pickle.UnpicklingError,
-    EOFError,
-    ValueError,
-    TypeError,
-    LookupError,
-)
-_DAMAGE += (AttributeError, AssertionError, OverflowError, MemoryError)
 _log = logging.getLogger(__name__)
 
 
@@ -182,7 +172,7 @@ class Run:
         """
         written = [path for path in (self.path / STATE, self.path / PREVIOUS_STATE) if path.exists()]
         for path in written:
-            state = _load(path)
+            state = read_state(path)
             if state is not None:
                 return state
             _log.warning("%s is damaged; trying the state before it.", path)
@@ -282,19 +272,6 @@ def _parse_lines(lines: Iterable[bytes], path: Path) -> Iterator[dict[str, Any]]
             yield event
         else:  # a log with a hole is worth more than no log
             _log.warning("%s has a damaged line, which is left out.", path)
-
-
-def _load(path: Path) -> dict[str, Any] | None:
-    import torch  # heavy, and the web process never loads a state
-
-    with plain_os_errors(path, "read"):
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except _DAMAGE as error:
-            if isinstance(error, MemoryError) or "allocate memory" in str(error):
-                raise RunError(f"There is too little memory to read {path}. Free some and go on.") from error
-            return None
-    return state if isinstance(state, dict) else None
 
 
 def _plain(value: Any) -> Any:

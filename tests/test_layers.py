@@ -17,7 +17,7 @@ ORDER = """
 errors clock parsing settings files priority prepared downloads randomness images scenes ticks published datasets
 channels networks cost containers sandbox unpickle tensor_files uploads recognise demos model_folders checkpoints
 importance hypernetwork slimming similarity losses training objectives tasks search sessions runtime metrics
-quantisation tracing export runs ending methods recipes lessons feature_training demo_card demo_build bundle
+quantisation tracing export state_files runs ending methods recipes lessons feature_training demo_card demo_build bundle
 launcher job_states turns jobs scheduler worker __init__ studio commands __main__
 """.split()  # noqa: SIM905
 
