@@ -12,7 +12,7 @@ from coronet.studio import channel_map, charts, text
 from coronet.studio.address import FIRST_RATIO, LARGEST_RATIO
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge
+from coronet.studio.edge import edge, reload_after_restart
 from coronet.studio.latest import NOW, Latest
 
 _TAB = "squeeze"
@@ -244,6 +244,7 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         api_name="show_preview",
         api_visibility="undocumented",
     )
+    reload_after_restart(previewed, "preview")
     previewed.then(
         edge(handlers.channels),
         question,
