@@ -31,9 +31,10 @@ _SCHEMA = """CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, turn INTEGER NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
     pid INTEGER, started INTEGER, heartbeat REAL, asked REAL,
     done INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0, message TEXT NOT NULL DEFAULT '',
-    owner TEXT NOT NULL DEFAULT '', begun INTEGER NOT NULL DEFAULT 0)"""
-# Columns that older tables lack. begun: the number of the job's last start among all starts, 0 for none.
-_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''", "begun": "INTEGER NOT NULL DEFAULT 0"}
+    owner TEXT NOT NULL DEFAULT '')"""
+# The number of each owner's last start among all starts: it outlives the job, or to discard one would win a turn.
+_STARTS = "CREATE TABLE IF NOT EXISTS starts (owner TEXT PRIMARY KEY, number INTEGER NOT NULL)"
+_ADDED = {"owner": "TEXT NOT NULL DEFAULT ''"}  # columns that older tables lack
 _ASKING = ""  # in the place of the name of a job that is not there yet
 _CANCEL_PATIENCE = 120.0  # seconds from the wish to cancel until the process is ended by force
 
@@ -53,6 +54,7 @@ class JobTable:
         with self._open() as rows:
             rows.execute("PRAGMA journal_mode=WAL")
             rows.execute(_SCHEMA)
+            rows.execute(_STARTS)
         with self._rows() as rows:
             known = {row["name"] for row in rows.execute("PRAGMA table_info(jobs)")}
             for name in _ADDED.keys() - known:
@@ -155,7 +157,8 @@ class JobTable:
             active = sum(self._is_in_the_way(rows, row) for row in discarded)
             active += rows.execute(f"SELECT COUNT(*) FROM jobs WHERE state IN {ACTIVE}").fetchone()[0]
             for id in _queue(rows)[: max(0, self._workers - active)]:
-                rows.execute("UPDATE jobs SET begun=(SELECT MAX(begun) + 1 FROM jobs) WHERE id=?", (id,))
+                number = "(SELECT COALESCE(MAX(number), 0) + 1 FROM starts)"
+                rows.execute(f"REPLACE INTO starts SELECT owner, {number} FROM jobs WHERE id=?", (id,))
                 self._start(rows, id)
 
     # What a worker does
@@ -279,8 +282,7 @@ def _queue(rows: sqlite3.Connection, asking: str | None = None) -> list[str]:
     """Give what waits, in order; with an owner who asks, also the job he would ask for now."""
     found = rows.execute("SELECT id, owner FROM jobs WHERE state='queued' ORDER BY turn").fetchall()
     waiting = [(id, owner) for id, owner in found] + ([] if asking is None else [(_ASKING, asking)])
-    begun = rows.execute("SELECT owner, MAX(begun) FROM jobs GROUP BY owner").fetchall() if waiting else []
-    return fair_order(waiting, {owner: number for owner, number in begun})
+    return fair_order(waiting, dict(rows.execute("SELECT owner, number FROM starts").fetchall()))
 
 
 def _next_turn(rows: sqlite3.Connection) -> int:

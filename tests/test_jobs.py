@@ -430,6 +430,17 @@ def test_a_fair_order_names_every_job_once_and_keeps_each_owners_order() -> None
     assert all([id for id in order if id[0] == owner] == [f"{owner}{n}" for n in range(3)] for owner in "xyz")
 
 
+def test_a_discarded_run_wins_no_turn(table: JobTable, launches: Launches) -> None:
+    submit_for(table, "ann", "a1")
+    table.tick()
+    table.request_discard("a1")
+    launches.living.clear()
+    submit_for(table, "ann", "a2")
+    submit_for(table, "ben", "b1")
+    table.tick()
+    assert (table.state("b1"), table.state("a2")) == ("running", "queued")
+
+
 def test_one_owner_has_few_waiting_runs_and_others_still_may(table: JobTable) -> None:
     submit_for(table, "ann", *(f"a{number}" for number in range(5)))
     with pytest.raises(RunError, match="5 of your runs are waiting"):
