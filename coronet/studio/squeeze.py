@@ -245,7 +245,7 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         api_visibility="undocumented",
     )
     reload_after_restart(previewed, "preview")
-    previewed.then(
+    mapped = previewed.then(
         edge(handlers.channels),
         question,
         parts.channels,
@@ -254,6 +254,7 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         api_name="channels",
         **hidden,
     )
+    reload_after_restart(mapped, "channels")
 
 
 def _connect_aims(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:

@@ -1,7 +1,6 @@
 """Several visitors in real browsers: each sees what is his, a link shows more, and the teacher sees all."""
 
 import re
-import socket
 import zipfile
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import OpenStudio
 from tests.browser.pages import NAMELESS, SCREENSHOTS, keep_screenshots, open_tab
-from tests.studios import served
 
 pytestmark = pytest.mark.browser
 
@@ -140,17 +138,3 @@ def test_a_class_and_its_teacher(
     teacher.get_by_role("button", name="Remove it all").click()
     expect(teacher.locator("#reset-said")).to_contain_text("1 runs and all uploads were removed")
     expect(teacher.locator("#jobs")).to_contain_text("Nobody has started a run yet")
-
-
-def test_a_page_that_was_left_open_goes_on_with_another_server(visitor: BrowserContext, tmp_path: Path) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    page = visitor.new_page()
-    with served(tmp_path, "--port", port):
-        page.goto(f"http://127.0.0.1:{port}/?tab=squeeze&model=demo%2Fshoes&ratio=2")
-        expect(page.locator("#numbers")).to_contain_text("2.0×")
-    with served(tmp_path, "--port", port):
-        page.get_by_role("button", name="8×", exact=True).click()
-        expect(page.locator("#numbers")).to_contain_text("8.0×")
-        expect(page).to_have_url(re.compile("ratio=8"))
