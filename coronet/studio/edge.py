@@ -13,11 +13,6 @@ from coronet.studio import text
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
-# The picture of a page that was left open lay in a folder that went with the server; the address brings all back.
-_RELOAD = """async () => {
-  const server = await (await fetch("gradio_api/app_id")).json();
-  if (server.app_id !== window.gradio_config.app_id) location.reload();
-}"""
 # Time for the page to draw what it was given already, between two of the handlers that one event sets off.
 _PAUSE = "() => new Promise((done) => setTimeout(() => done([]), 40))"
 
@@ -73,11 +68,6 @@ def _name(_: gr.Radio, sent: object) -> str | None:
 
 def _names(_: gr.CheckboxGroup, sent: object) -> list[str]:
     return [name for name in sent if isinstance(name, str)] if isinstance(sent, list) else []
-
-
-def reload_after_restart(event: gr.events.Dependency, name: str) -> None:
-    """Let a page whose event has failed load itself anew where another server answers by now."""
-    event.failure(None, None, None, js=_RELOAD, api_name=f"renew_{name}", api_visibility="undocumented")
 
 
 def free_box(upload: gr.events.Dependency, file: gr.File, name: str) -> None:

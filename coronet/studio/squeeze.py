@@ -12,7 +12,7 @@ from coronet.studio import channel_map, charts, text
 from coronet.studio.address import FIRST_RATIO, LARGEST_RATIO
 from coronet.studio.choosing import Choosing
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge, reload_after_restart
+from coronet.studio.edge import edge
 from coronet.studio.latest import NOW, Latest
 
 _TAB = "squeeze"
@@ -244,8 +244,7 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         api_name="show_preview",
         api_visibility="undocumented",
     )
-    reload_after_restart(previewed, "preview")
-    mapped = previewed.then(
+    previewed.then(
         edge(handlers.channels),
         question,
         parts.channels,
@@ -254,7 +253,6 @@ def _connect(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:
         api_name="channels",
         **hidden,
     )
-    reload_after_restart(mapped, "channels")
 
 
 def _connect_aims(handlers: Handlers, choosing: Choosing, parts: Squeeze) -> None:

@@ -70,24 +70,3 @@ def test_a_list_that_comes_late_does_not_take_back_what_was_chosen(visitor: Brow
     page.locator("#model input").press("Enter")
     expect(page.locator("#export-net")).to_contain_text("demo/shoes, not compressed")
     expect(page.get_by_role("radio", name="ready-made 8.0×")).to_be_checked()
-
-
-def test_a_page_whose_pictures_went_with_another_server_loads_itself_anew(visitor: BrowserContext, studio: str) -> None:
-    """What a restart of the server does to a page that was left open: the picture is not there, the server is new."""
-    page, gone = visitor.new_page(), list[str]()
-
-    def lose_picture(route: Route) -> None:
-        asked = route.request.post_data or ""
-        if not gone and '"path":"' in asked:
-            gone.append(asked)
-            asked = re.sub('"path":"[^"]*"', '"path":"/gone/image.png"', asked)
-        route.continue_(post_data=asked)
-
-    page.goto(f"{studio}?tab=squeeze&model=demo%2Fshoes&ratio=2")
-    expect(page.locator("#channels")).to_contain_text("channels are kept")  # what is asked last
-    page.route("**/gradio_api/queue/join**", lose_picture)
-    page.route("**/gradio_api/app_id", lambda route: route.fulfill(json={"app_id": "another"}))
-    with page.expect_event("load"):
-        page.get_by_role("button", name="8×", exact=True).click()
-    expect(page.locator("#numbers")).to_contain_text("8.0×")
-    assert gone

@@ -16,7 +16,7 @@ from coronet.studio.compare.literature import build_literature
 from coronet.studio.compare.measuring import Handlers as MeasuringHandlers
 from coronet.studio.compare.measuring import Measuring, build_measuring, connect_measuring
 from coronet.studio.desk import Desk
-from coronet.studio.edge import edge, on_any, reload_after_restart
+from coronet.studio.edge import edge, on_any
 from coronet.studio.latest import NOW
 from coronet.studio.outcomes import UNITS
 
@@ -152,7 +152,7 @@ def _connect_trained(handlers: Handlers, parts: Parts, choosing: Choosing) -> No
     asked = chosen.then(
         edge(handlers.ask), at, None, queue=False, trigger_mode="multiple", api_name="ask_compare", **_QUIET
     )
-    trained = asked.then(
+    asked.then(
         edge(handlers.trained),
         [choosing.model, source, parts.nets, choosing.opened, at],
         parts.trained,
@@ -160,7 +160,6 @@ def _connect_trained(handlers: Handlers, parts: Parts, choosing: Choosing) -> No
         **_QUIET,
         **_TORCH,
     )
-    reload_after_restart(trained, "trained")
 
 
 def _connect_closer(handlers: Handlers, parts: Parts, choosing: Choosing) -> None:
