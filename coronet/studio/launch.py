@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from coronet.errors import CoronetError, SettingsError
+from coronet.files import make_folder, write_atomic
 from coronet.jobs import JobTable
 from coronet.parsing import OneLineParser
 from coronet.scheduler import Scheduler
@@ -201,6 +202,21 @@ def _prepare_gradio(uploads: Path) -> None:
 
     # Through these two Gradio fetches an address that stands in place of a file, and serves it as if it were ours.
     safehttpx.get = safehttpx.async_validate_url = _fetch_nothing
+    from gradio import processing_utils
+
+    processing_utils.save_pil_to_cache = _save_picture
+
+
+def _save_picture(img: Any, cache_dir: str, name: str = "image", format: str = "webp") -> str:
+    """Keep a picture under a digest of its content; Gradio 6.31 writes it anew each time, also while it is read."""
+    from gradio.processing_utils import encode_pil_to_bytes, hash_bytes
+
+    data = encode_pil_to_bytes(img, format)  # type: ignore[no-untyped-call]
+    path = (Path(cache_dir) / hash_bytes(data) / f"{name}.{format}").resolve()
+    if not path.is_file():
+        make_folder(path.parent)
+        write_atomic(path, data)
+    return str(path)
 
 
 async def _fetch_nothing(address: str, *_: Any, **__: Any) -> Any:
