@@ -1,4 +1,4 @@
-"""The axis of MACs in figures, the same in the studio, its lessons and the tables of `compare`."""
+"""The axis of MACs in figures, the same in the studio and in those that `compare` writes."""
 
 from typing import Any
 

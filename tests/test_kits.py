@@ -262,6 +262,10 @@ def test_a_list_that_is_shown_already_takes_no_choice_back(desk: Desk, tmp_path:
     handlers = Handlers(desk, Shelf(tmp_path / "kits", Packer()))
     _, _, listed = handlers.nets("export", "demo/shoes", None, [], BROWSER)
     assert handlers.nets("export", "demo/shoes", "model", listed, BROWSER) == (gr.skip(),) * 3
+    radio, chosen, told = handlers.nets_again("export", "demo/shoes", "ready/shoes-8x", listed, BROWSER)
+    assert (radio.value, chosen, told) == ("ready/shoes-8x", "ready/shoes-8x", gr.skip())  # chosen in another tab
+    assert handlers.nets_again("export", "demo/shoes", "x", listed, BROWSER) == (gr.skip(),) * 3
+    assert handlers.nets_again("export", None, "model", listed, BROWSER)[1] == gr.skip()
     assert handlers.nets("export", "demo/horse2zebra", "model", listed, BROWSER)[1] == ITSELF
 
 

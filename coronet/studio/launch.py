@@ -213,7 +213,9 @@ def _save_picture(img: Any, cache_dir: str, name: str = "image", format: str = "
 
     data = encode_pil_to_bytes(img, format)  # type: ignore[no-untyped-call]
     path = (Path(cache_dir) / hash_bytes(data) / f"{name}.{format}").resolve()
-    if not path.is_file():
+    if path.is_file():
+        path.touch()  # what was not used for a day is removed
+    else:
         make_folder(path.parent)
         write_atomic(path, data)
     return str(path)

@@ -140,10 +140,12 @@ class Opening:
         model = address.known(query.get("model"), names) or next(iter(names), None)
         picture = address.known(query.get("picture"), [name for _, name in pictures])
         ratio = address.read_ratio(query)
-        own = {id for _, id in self._desk.run_names(visitor)}  # others of this browser may have saved the run
-        run = self._known(query.get("run"), visitor) or (saved_run if saved_run in own else None)
+        run = self._known(query.get("run"), visitor)
         for linked in address.read_runs_of_nets(query):
             self._known(linked, visitor)
+        runs = self._desk.run_names(visitor)
+        if run is None and saved_run in [id for _, id in runs]:  # another of this browser may have saved it
+            run = saved_run
         nets = [outcome.key for outcome in self._desk.outcomes(model, visitor)]
         tab = address.read_tab(query)
         return (
@@ -156,7 +158,7 @@ class Opening:
             tab or gr.skip(),
             address.read_comparison(query, nets, UNITS),
             gr.Dropdown(self._desk.data_choices(visitor), value=self._desk.data_for(model, None, visitor)),
-            gr.Dropdown(self._desk.run_names(visitor), value=run),
+            gr.Dropdown(runs, value=run),
         )
 
     def _known(self, id: str | None, visitor: Visitor) -> str | None:

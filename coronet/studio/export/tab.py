@@ -51,6 +51,14 @@ class Handlers:
         chosen = net if net in keys else max(own, default=next(iter(slim), ITSELF))
         return gr.Radio([(entry.label, entry.key) for entry in found], value=chosen), chosen, [model, *keys]
 
+    def nets_again(
+        self, opened: str, model: str | None, net: str | None, listed: Listed, request: gr.Request
+    ) -> tuple[Any, Any, Any]:
+        """List them where the tab is opened: what the address names counts, though it was chosen in another tab."""
+        told = self.nets(opened, model, net, listed, request)
+        is_same = told[2] == gr.skip() and [model] == listed[:1]
+        return (gr.Radio(value=net), net, told[2]) if is_same and net in listed[1:] else told
+
     def look(self, model: str | None, net: str | None, seen: Seen, request: gr.Request) -> tuple[Any, ...]:
         """Show how far a net's bundle is, and what there is of it; what the page shows already is not sent again."""
         if not model or not net:
@@ -119,12 +127,12 @@ def _connect(handlers: Handlers, choosing: Choosing, tab: gr.Tab, parts: Parts) 
     known, told = [choosing.opened, model, chosen, listed], [parts.net, chosen, listed]
     asked = [model, chosen, parts.seen]
     shown = [parts.status, parts.prepare, parts.result, parts.code, parts.timer, parts.seen]
-    list_nets, look = edge(handlers.nets), edge(handlers.look)
-    triggers: list[tuple[Any, str, str]] = [
-        (tab.select, _WHEN_OPENED, "opened"),
-        (model.change, _WHEN_CHANGED, "changed"),
+    look = edge(handlers.look)
+    triggers: list[tuple[Any, Any, str, str]] = [
+        (tab.select, edge(handlers.nets_again), _WHEN_OPENED, "opened"),
+        (model.change, edge(handlers.nets), _WHEN_CHANGED, "changed"),
     ]
-    for trigger, script, name in triggers:
+    for trigger, list_nets, script, name in triggers:
         told_nets = on_any([trigger], list_nets, known, told, js=script, api_name=f"export_{name}", **quiet)
         told_nets.then(look, asked, shown, trigger_mode="always_last", api_name=f"look_{name}", **quiet)
     chose = parts.net.input(None, parts.net, chosen, js="(net) => net", api_name="choose_net", **quiet)
